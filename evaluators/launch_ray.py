@@ -14,15 +14,18 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
-import ray
-from ray.actor import ActorHandle
-from ray.exceptions import RayError
-
 from evaluators.config import RunConfig
 from evaluators.devices import WorkerPlace, gpus_per_worker
 from evaluators.launch_local import GRACE_SECONDS
 from evaluators.workers import Died, EngineFactory, Order, Report, Stop, last_words, serve
 from srgen.errors import ConfigError
+
+try:
+    import ray
+    from ray.actor import ActorHandle
+    from ray.exceptions import RayError
+except ImportError:
+    raise ConfigError("the ray launcher needs Ray: pip install 'srgen[ray]'") from None
 
 _CONNECT_SECONDS = 10.0
 _EXCHANGE_SECONDS = 1.0

@@ -55,9 +55,9 @@ class Progress:
         """Accuracy and rates in words, without what a bar shows itself."""
         tally = self._tally
         seconds = max(time.monotonic() - self._began, 1e-9)
-        accuracy = 100 * tally.correct / tally.samples if tally.samples else float("nan")
+        accuracy = f"{100 * tally.correct / tally.samples:.1f} %" if tally.samples else "-"
         parts = [
-            f"accuracy {accuracy:.1f} %",
+            f"accuracy {accuracy}",
             f"{(tally.tokens - self._first[1]) / seconds:.0f} tokens/s",
             f"{tally.reflections} reflections",
         ]

@@ -117,7 +117,8 @@ class Sampling:
     def __post_init__(self) -> None:
         _require(
             0 < self.temperature < math.inf,
-            f"temperature must be positive, not {self.temperature}; for greedy decoding leave do_sample off",
+            f"temperature must be positive, not {self.temperature}; "
+            "for greedy decoding set do_sample=False (--no-do_sample)",
         )
         _require(0 < self.top_p <= 1, f"top_p must lie in (0, 1], not {self.top_p}")
         _require(self.top_k >= 0, f"top_k must be at least 0, not {self.top_k}")

@@ -7,6 +7,10 @@ from srgen.engines import EngineConfig
 from srgen.engines.transformers import TransformersEngine
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all_traces", action="store_true", help="the released loop on every golden trace: half an hour")
+
+
 @pytest.fixture(scope="session")
 def demo_engine() -> TransformersEngine:
     """The embedded model in float32 on the CPU; `bash scripts/test.sh` fetches it."""

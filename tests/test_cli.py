@@ -190,7 +190,10 @@ def test_values_from_the_environment_are_announced(
     [
         (["--times", "0"], "times must be at least 1"),
         (["--average", "0"], "average must be at least 1"),
-        (["--temperature", "-1"], "temperature must be positive"),
+        (
+            ["--temperature", "-1"],
+            "temperature must be positive, not -1.0; for greedy decoding set do_sample=False (--no",
+        ),
         (["--temperature", "nan"], "temperature must be positive"),
         (["--top_p", "1.5"], "top_p must lie in (0, 1]"),
         (["--times", "many"], "--times must be of type int, not 'many'"),

@@ -163,6 +163,19 @@ def test_flags_of_another_backend_are_refused(flags: list[str], capsys: pytest.C
     assert "--backend" in capsys.readouterr().err
 
 
+def test_a_package_that_is_not_installed_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Workers find a package in its place that cannot be imported."""
+    (tmp_path / "openai.py").write_text("raise ModuleNotFoundError(\"No module named 'openai'\", name='openai')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    flags = ["--backend", "openai", "--base_url", "http://127.0.0.1:9/v1", "--output_dir", str(tmp_path / "results")]
+    assert main(["mini", "--model_path", "srgen", *flags]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "error: the openai backend needs the openai package: pip install 'srgen[openai]'"
+    assert not any("Traceback" in line for line in lines)
+
+
 def test_the_client_is_given_up_early_without_waiting() -> None:
     with endpoint([]) as (url, _):
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")

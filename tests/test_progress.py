@@ -65,4 +65,4 @@ def test_failures_are_shown() -> None:
 def test_nothing_yet_is_no_division_by_zero() -> None:
     stream = io.StringIO()
     Progress(10, Tally(), stream).close()
-    assert stream.getvalue().startswith("0 of 10 samples, time left unknown, accuracy nan %")
+    assert stream.getvalue().startswith("0 of 10 samples, time left unknown, accuracy -, 0 tokens/s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,26 +107,58 @@ def test_a_prompt_without_room_is_an_error_completion() -> None:
 
 
 @pytest.mark.model
+@pytest.mark.timeout(3600)
+def test_golden_traces_without_switches(trace: dict[str, Any], demo_engine: TransformersEngine) -> None:
+    completion = replay(demo_engine, trace, Switches())
+    assert list(completion.token_ids) == trace["output_ids"]
+    assert [r.position for r in completion.reflections] == [t["index"] for t in trace["triggers"]]
+
+
+@pytest.mark.model
 @pytest.mark.skipif(not TRACES.is_dir(), reason="the golden traces are not beside this checkout")
-def test_golden_traces_without_switches_and_not_with_reencoding(demo_engine: TransformersEngine) -> None:
-    rows = [json.loads(line) for line in (TRACES / "smollm2_gsm8k_dense.jsonl").read_text().splitlines()]
-    row = min(rows, key=lambda row: len(row["prompt_ids"]))
-    budget = row["triggers"][3]["index"] + 12
-    method = {f.name: row["params"][f.name] for f in dataclasses.fields(SRGenConfig) if f.name in row["params"]}
+def test_a_golden_trace_is_not_what_reencoding_gives(demo_engine: TransformersEngine) -> None:
+    (trace,) = short_trace()
+    assert list(replay(demo_engine, trace, Switches(reencode_context=True)).token_ids) != trace["output_ids"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`trace` is one row, cut after its fourth trigger; with --all_traces every row, whole."""
+    if "trace" in metafunc.fixturenames:
+        traces = all_traces() if metafunc.config.getoption("all_traces") else short_trace()
+        metafunc.parametrize("trace", traces, ids=[trace["name"] for trace in traces])
+
+
+def all_traces() -> list[dict[str, Any]]:
+    return [
+        json.loads(line) | {"name": f"{file.stem}-{number}"}
+        for file in sorted(TRACES.glob("*.jsonl"))
+        for number, line in enumerate(file.read_text().splitlines())
+    ]
+
+
+def short_trace() -> list[dict[str, Any]]:
+    dense = [trace for trace in all_traces() if "dense" in trace["name"]]
+    return [cut(trace) for trace in sorted(dense, key=lambda trace: len(trace["prompt_ids"]))[:1]]
+
+
+def cut(trace: dict[str, Any]) -> dict[str, Any]:
+    budget = trace["triggers"][3]["index"] + 12
+    output = trace["output_ids"][:budget]
+    triggers = [trigger for trigger in trace["triggers"] if trigger["index"] < budget]
+    return trace | {"max_new_tokens": budget, "output_ids": output, "triggers": triggers}
+
+
+def replay(engine: TransformersEngine, trace: dict[str, Any], switches: Switches) -> Completion:
+    method = {f.name: trace["params"][f.name] for f in dataclasses.fields(SRGenConfig) if f.name in trace["params"]}
     asked = Request(
-        id=row["id"],
-        prompt=tuple(row["prompt_ids"]),
-        sampling=Sampling(do_sample=False, max_new_tokens=budget),
+        id=trace["id"],
+        prompt=tuple(trace["prompt_ids"]),
+        sampling=Sampling(do_sample=False, max_new_tokens=trace["max_new_tokens"]),
         seed=0,
         srgen=SRGenConfig(reflection="exact", **method),
     )
-    completions = {}
     try:
-        for on in (False, True):
-            engine = ReleasedEngine(demo_engine.model, demo_engine.tokenizer, Switches(reencode_context=on))
-            (completions[on],) = engine.generate([asked])
+        (completion,) = ReleasedEngine(engine.model, engine.tokenizer, switches).generate([asked])
     finally:
-        disable_tnot(demo_engine.model)
-    assert list(completions[False].token_ids) == row["output_ids"][:budget]
-    assert [r.position for r in completions[False].reflections][:4] == [t["index"] for t in row["triggers"][:4]]
-    assert list(completions[True].token_ids) != row["output_ids"][:budget]
+        disable_tnot(engine.model)
+    return completion

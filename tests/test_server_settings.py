@@ -66,6 +66,17 @@ def test_a_mistake_ends_with_status_2(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err.startswith("error: cannot read /no/such/file.json")
 
 
+@pytest.mark.parametrize("package", ["fastapi", "prometheus_client", "uvicorn"])
+def test_a_package_that_is_not_installed_is_one_sentence(
+    package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("srgen.server.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main([]) == 2
+    assert capsys.readouterr().err == f"error: the server needs {package}: pip install 'srgen[server]'\n"
+
+
 @pytest.mark.parametrize("stops", [(), ("äß",), ("Ω",), ("zz", "é€x")])
 def test_pieces_join_to_the_text_before_the_stop(stops: tuple[str, ...]) -> None:
     tokenizer = tiny_tokenizer()

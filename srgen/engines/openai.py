@@ -9,12 +9,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
-import openai
-
 from srgen.engines import EngineConfig
 from srgen.engines.base import Completion, FinishReason, Message, Reflection, Request
 from srgen.errors import ConfigError
 from srgen.server.overrides import as_overrides
+
+try:
+    import openai
+except ImportError:
+    raise ConfigError("the openai backend needs the openai package: pip install 'srgen[openai]'") from None
 
 ATTEMPTS = 20
 """Further attempts at a request, with exponential backoff up to 8 s: about two minutes."""
