@@ -199,7 +199,6 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
         temperature=sampling.temperature if sampling.do_sample else 0.0,
         top_p=sampling.top_p if sampling.do_sample else 1.0,
         top_k=sampling.top_k if sampling.do_sample else 0,
-        # A greedy request draws nothing, and on a CPU vLLM cannot cut a seeded request's prompt into chunks.
         seed=request.seed if sampling.do_sample else None,
         max_tokens=limit,
         stop=list(sampling.stop),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,22 @@ def v1_step(runner: Any, state: Any) -> Step:
         tokens=runner.input_ids.gpu,
         hidden=state.hidden_states,
     )
+
+
+@contextmanager
+def v1_without_discarded_draws(runner: Any) -> Iterator[None]:
+    """While it lasts, rows of the V1 runner whose token will be dropped are not drawn from their own generators.
+
+    vLLM draws for them too and winds their generators back, which a CPU's cannot do: a seeded request whose prompt is
+    cut into chunks, or that was preempted, would end the engine. Kept out of the draw, they need no winding back.
+    """
+    batch = runner.input_batch
+    dropped = np.flatnonzero(runner.discard_request_mask.np[: batch.num_reqs]).tolist()
+    taken = {row: batch.generators.pop(row) for row in dropped if row in batch.generators}
+    try:
+        yield
+    finally:
+        batch.generators.update(taken)
 
 
 def v2_step(state: Any) -> Step:

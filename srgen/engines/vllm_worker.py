@@ -7,6 +7,7 @@ and sampling, and corrects the raw logits, before any penalty, mask, temperature
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from vllm.tokenizers import cached_tokenizer_from_config
 from srgen.chat import marker_tokens
 from srgen.engines.vllm_arguments import from_extra_args
 from srgen.engines.vllm_readout import vllm_readout
-from srgen.engines.vllm_steps import v1_step, v2_step
+from srgen.engines.vllm_steps import v1_step, v1_without_discarded_draws, v2_step
 from srgen.engines.vllm_streams import SRGenStreams, Step
 from srgen.errors import ConfigError
 from srgen.processor import Record, SRGenProcessor
@@ -65,17 +66,15 @@ class SRGenWorker(PlatformWorker):  # type: ignore[misc]
         """Sampling; before it, the step is followed and rows that trigger are corrected."""
         runner = self.model_runner
         state = runner.execute_model_state
-        if state is None or not self._streams:
+        followed = state is not None and bool(self._streams)
+        if self.use_v2_model_runner:
+            self._step = v2_step(state) if followed else None
             return super().sample_tokens(grammar_output)
-        if not self.use_v2_model_runner:
+        if followed:
             logits = self._streams.step(v1_step(runner, state), state.logits)
             runner.execute_model_state = state._replace(logits=logits)
+        with v1_without_discarded_draws(runner) if current_platform.is_cpu() else nullcontext():
             return super().sample_tokens(grammar_output)
-        self._step = v2_step(state)
-        try:
-            return super().sample_tokens(grammar_output)
-        finally:
-            self._step = None
 
     def srgen_take(self, tags: Sequence[str]) -> list[Record | None]:
         """For `collective_rpc`: statistics of requests by tag, handed out once."""
@@ -83,7 +82,9 @@ class SRGenWorker(PlatformWorker):  # type: ignore[misc]
 
     def _corrected_logits(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self._compute_logits(hidden)
-        return logits if self._step is None else self._streams.step(self._step, logits)
+        # The runner's first logits of a step are those that it samples from; logprobs of prompts come after.
+        step, self._step = self._step, None
+        return logits if step is None else self._streams.step(step, logits)
 
 
 def check_supported(vllm_config: Any) -> None:

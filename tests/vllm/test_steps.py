@@ -5,9 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
-from srgen.engines.vllm_steps import v1_step, v2_step
+from srgen.engines.vllm_steps import v1_step, v1_without_discarded_draws, v2_step
 from srgen.engines.vllm_streams import Segment, Step
 
 KEYS = ["chunk", "end", "decode"]
@@ -53,3 +54,16 @@ def test_v2() -> None:
         input_ids=TOKENS,
     )
     check(v2_step(SimpleNamespace(input_batch=batch, hidden_states=HIDDEN)))
+
+
+def test_a_dropped_token_draws_nothing() -> None:
+    generators = {row: torch.Generator().manual_seed(row) for row in (0, 2, 3)}
+    runner = SimpleNamespace(
+        # The third place is empty: its mask is left from another batch.
+        input_batch=SimpleNamespace(generators=dict(generators), num_reqs=3),
+        discard_request_mask=SimpleNamespace(np=np.array([True, True, False, True])),
+    )
+    with pytest.raises(RuntimeError), v1_without_discarded_draws(runner):
+        assert set(runner.input_batch.generators) == {2, 3}
+        raise RuntimeError
+    assert runner.input_batch.generators == generators
