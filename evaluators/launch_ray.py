@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import queue
 import re
+import signal
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
 from evaluators.config import RunConfig
 from evaluators.devices import WorkerPlace, gpus_per_worker
+from evaluators.interrupts import SIGNALS
 from evaluators.launch_local import GRACE_SECONDS
 from evaluators.workers import Died, EngineFactory, Order, Report, Stop, last_words, serve
 from srgen.errors import ConfigError
@@ -163,10 +165,25 @@ def _join(address: str | None) -> None:
         if address and (found := re.fullmatch(r"(?:ray://)?([^/:]+):(\d+)", address)):
             socket.create_connection((found[1], int(found[2])), _CONNECT_SECONDS).close()
         # The actors' prints stay out of the progress line.
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        with _signals_kept():
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"the Ray cluster at {address or 'this machine'} cannot be reached: {reason}") from None
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself: the handlers of before come back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread has handlers, and Ray leaves them alone elsewhere
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _places(kind: str, count: int, device: str) -> dict[str, WorkerPlace]:

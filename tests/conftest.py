@@ -8,7 +8,9 @@ from srgen.engines.transformers import TransformersEngine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all_traces", action="store_true", help="the released loop on every golden trace: half an hour")
+    parser.addoption(
+        "--all_traces", action="store_true", help="the released loop on every golden trace: a quarter of an hour"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +14,29 @@ from typing import Any
 
 import pytest
 from scripted_engine import Script
-from scripted_run import assert_complete, content, run, run_config, samples
+from scripted_run import (
+    assert_as_undisturbed,
+    assert_complete,
+    children,
+    content,
+    generating,
+    generating_if_split,
+    kill_at_random,
+    kill_one_a_second,
+    lines,
+    run,
+    run_config,
+    samples,
+    start,
+    wait_for,
+)
 
 from srgen.errors import ConfigError
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: pip install srgen[ray]")
 
-NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}
+WORKERS = 4
+NODE = {"num_cpus": WORKERS // 2, "num_gpus": 0, "object_store_memory": 80 * 2**20}
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -28,7 +47,7 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head node that runs no worker, and two nodes with room for one each."""
+    """A head node that runs no worker, and two nodes with room for half of the workers each."""
     from ray.cluster_utils import Cluster
 
     # The nodes' workers find the scripted engine as an installed package would be found.
@@ -45,7 +64,13 @@ def cluster() -> Iterator[Any]:
 
 
 def on_cluster(cluster: Any, **options: Any) -> Any:
-    return run_config(launcher="ray", ray_address=cluster.address, workers=2, **options)
+    return run_config(launcher="ray", ray_address=cluster.address, workers=WORKERS, **options)
+
+
+def actors(cluster: Any) -> list[int]:
+    """Processes of the cluster's actors."""
+    raylets = [node.all_processes["raylet"][0].process.pid for node in cluster.list_all_nodes()]
+    return [actor for raylet in raylets for actor in children(raylet, "ray::_Actor")]
 
 
 def test_a_node_is_lost_half_way_and_another_comes(cluster: Any, tmp_path: Path) -> None:
@@ -63,7 +88,7 @@ def test_a_node_is_lost_half_way_and_another_comes(cluster: Any, tmp_path: Path)
     assert_complete(tmp_path, 30, 2)
     failed = [(sample["question_id"], sample["sample"]) for sample in samples(tmp_path) if sample["status"] == "failed"]
     assert failed == [("q3", 1)]
-    assert {sample["worker"] for sample in samples(tmp_path)} == {"ray:cpu0", "ray:cpu1"}
+    assert {sample["worker"] for sample in samples(tmp_path)} == {f"ray:cpu{index}" for index in range(WORKERS)}
     logs = "".join(log.read_text() for log in (tmp_path / "logs").iterdir())
     assert "actor" in logs, "why the actors died is kept"
     local = tmp_path / "local"
@@ -77,3 +102,70 @@ def test_a_node_is_lost_half_way_and_another_comes(cluster: Any, tmp_path: Path)
 def test_a_model_that_cannot_be_loaded_ends_the_run_with_its_sentence(cluster: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no model folder here"):
         run(tmp_path, Script(unusable="there is no model folder here"), config=on_cluster(cluster))
+
+
+def test_pulling_keeps_the_actors_busy_where_a_split_in_advance_does_not(
+    cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(median_steps=40, sigma=1.4, seed=1)
+    for attempt in range(3):
+        directory, began = tmp_path / str(attempt), time.monotonic()
+        assert run(directory, script, count=30, config=on_cluster(cluster, average=8)) == 0
+        logs = Path(cluster.head_node.get_session_dir_path(), "logs").glob("worker-*.out")
+        pulled, split = generating(logs, since=began), generating_if_split(directory, 30, WORKERS)
+        with capsys.disabled():
+            print(f"\nbusy: {100 * pulled:.1f} % by pulling, {100 * split:.1f} % by a split in advance")
+        if pulled >= 0.95:
+            break
+    assert pulled >= 0.95
+    assert 0.55 <= split <= 0.75
+
+
+def test_random_actors_are_killed_every_second(
+    cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(median_steps=100, step_seconds=0.004, batch_size=2, seed=3)
+    stop = threading.Event()
+    killed: list[int] = []
+    there = functools.partial(actors, cluster)
+    killer = threading.Thread(target=kill_one_a_second, args=(there, 20, stop, killed), daemon=True)
+    killer.start()
+    assert run(tmp_path / "run", script, count=30, config=on_cluster(cluster, average=4, max_attempts=1000)) == 0
+    stop.set()
+    killer.join()
+    with capsys.disabled():
+        print(f"\n{len(killed)} actors killed with SIGKILL, one a second")
+    assert len(killed) >= 10
+    quick = Script(median_steps=100, step_seconds=0, batch_size=64, seed=3)
+    assert_as_undisturbed(tmp_path / "run", tmp_path / "undisturbed", 30, 4, quick)
+
+
+def test_the_driver_is_killed_again_and_again(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = tmp_path / "run"
+    script = {"median_steps": 20, "step_seconds": 0.004, "batch_size": 2}
+    begin = functools.partial(start, directory, 40, 6, 2, ray_address=cluster.address, **script)
+    kills = kill_at_random(begin, directory, 6)
+    wait_for(lambda: not actors(cluster))
+    final = begin()
+    _, error = final.communicate(timeout=120)
+    assert final.returncode == 0, error
+    with capsys.disabled():
+        print(f"\nsamples in the journal at each kill of the driver: {kills}")
+    assert len(set(kills)) > 3, "most kills fall into the generation"
+    assert kills[-1] < 40 * 6, "the run was not done before the last kill"
+    quick = Script(median_steps=20, step_seconds=0, batch_size=64)
+    assert_as_undisturbed(directory, tmp_path / "undisturbed", 40, 6, quick)
+
+
+def test_sigterm_ends_the_run_in_order(cluster: Any, tmp_path: Path) -> None:
+    """Ray would take the signal for itself."""
+    process = start(tmp_path, 80, 6, 2, ray_address=cluster.address, median_steps=100)
+    wait_for(lambda: lines(tmp_path) > 5)
+    process.send_signal(signal.SIGTERM)
+    output, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "Avg@6" in output
+    assert "the same command goes on from there" in error
+    assert "Traceback" not in error
+    assert "SIGTERM" not in error
+    assert 5 < len(samples(tmp_path)) < 80 * 6

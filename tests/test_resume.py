@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import csv
+import functools
 import json
-import random
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from scripted_engine import Script
-from scripted_run import assert_complete, content, run, run_config, samples, start
+from scripted_run import (
+    assert_as_undisturbed,
+    assert_complete,
+    kill_at_random,
+    lines,
+    run,
+    run_config,
+    samples,
+    start,
+    wait_for,
+)
 
 from evaluators.journal import exclusive
 
@@ -25,41 +33,31 @@ SCRIPT = {"median_steps": 20, "step_seconds": 0.002, "batch_size": 2}
 
 def test_the_parent_is_killed_twenty_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
-    pick, kills = random.Random(1), []
-    for _ in range(20):
-        process = start(disturbed, COUNT, AVERAGE, WORKERS, **SCRIPT)
-        _wait_for_samples(disturbed, (kills[-1] if kills else 0) + pick.randrange(12))
-        time.sleep(pick.choice([0.0, 0.03, 1.0]) * pick.random())
-        process.kill()
-        process.communicate()
-        kills.append(_lines(disturbed))
-    final = start(disturbed, COUNT, AVERAGE, WORKERS, **SCRIPT)
+    begin = functools.partial(start, disturbed, COUNT, AVERAGE, WORKERS, **SCRIPT)
+    kills = kill_at_random(begin, disturbed, 20)
+    final = begin()
     _, error = final.communicate(timeout=120)
     assert final.returncode == 0, error
     with capsys.disabled():
         print(f"\nsamples in the journal at each kill: {kills}")
     assert len(set(kills)) > 10, "most kills fall into the generation"
     assert kills[-1] < COUNT * AVERAGE, "the run was not done before the last kill"
-    assert_complete(disturbed, COUNT, AVERAGE)
-    config = run_config(average=AVERAGE, workers=1)
-    assert run(undisturbed, Script(median_steps=20, step_seconds=0, batch_size=64), count=COUNT, config=config) == 0
-    assert content(disturbed) == content(undisturbed)
-    assert _summary(disturbed) == _summary(undisturbed)
-    assert (disturbed / "questions.csv").read_text() == (undisturbed / "questions.csv").read_text()
+    quick = Script(median_steps=20, step_seconds=0, batch_size=64)
+    assert_as_undisturbed(disturbed, undisturbed, COUNT, AVERAGE, quick)
     assert json.loads((disturbed / "timing.json").read_text())["sessions"] <= 21
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals) -> None:
     process = start(tmp_path, COUNT, AVERAGE, WORKERS, **SCRIPT)
-    _wait_for(lambda: _lines(tmp_path) > 5)
+    wait_for(lambda: lines(tmp_path) > 5)
     process.send_signal(number)
     output, error = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Avg@6" in output, "what is there is printed"
     assert "the same command goes on from there" in error
     assert "Traceback" not in error
-    done = _lines(tmp_path)
+    done = lines(tmp_path)
     assert 5 < done < COUNT * AVERAGE
     assert len(samples(tmp_path)) == done
     config = run_config(average=AVERAGE)
@@ -69,7 +67,7 @@ def test_the_first_signal_ends_the_run_in_order(tmp_path: Path, number: signal.S
 
 def test_the_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     process = start(tmp_path, 20, 1, 1, median_steps=10**6, sigma=0)
-    _wait_for((tmp_path / "timing.json").exists)
+    wait_for((tmp_path / "timing.json").exists)
     # The first is still being obeyed while the second arrives, or has been: both ways no sample is there to finish.
     process.send_signal(signal.SIGINT)
     time.sleep(0.02)
@@ -82,7 +80,7 @@ def test_the_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     first = start(tmp_path, COUNT, AVERAGE, 1, **SCRIPT)
-    _wait_for((tmp_path / "timing.json").exists)
+    wait_for((tmp_path / "timing.json").exists)
     second = start(tmp_path, COUNT, AVERAGE, 1, **SCRIPT)
     _, error = second.communicate(timeout=60)
     first.kill()
@@ -121,26 +119,3 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a tmpfs takes root")
     yield tmp_path
     subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
-
-
-def _lines(directory: Path) -> int:
-    path = directory / "samples.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def _wait_for_samples(directory: Path, count: int) -> None:
-    _wait_for(lambda: _lines(directory) >= count)
-
-
-def _wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def _summary(directory: Path) -> dict[str, Any]:
-    """summary.csv but for what a clock decides."""
-    with (directory / "summary.csv").open(newline="") as table:
-        (row,) = csv.DictReader(table)
-    return {key: value for key, value in row.items() if not re.search("hour|seconds", key)}

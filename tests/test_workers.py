@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import random
-import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 from scripted_engine import Script
-from scripted_run import assert_complete, content, run, run_config, samples
+from scripted_run import (
+    assert_complete,
+    children,
+    content,
+    generating,
+    generating_if_split,
+    kill_one_a_second,
+    run,
+    run_config,
+    samples,
+    start,
+)
 
 WORKERS = 4
 
@@ -34,14 +43,7 @@ def test_pulling_keeps_the_workers_busy_where_a_split_in_advance_does_not(
 def _busy(directory: Path, script: Script, *, count: int, average: int) -> tuple[float, float]:
     """Share of their time that the workers generated, and what a split of the questions in advance would give."""
     assert run(directory, script, count=count, config=run_config(average=average, workers=WORKERS)) == 0
-    rows = {log.stem: _rows(log) for log in (directory / "logs").glob("*.log")}
-    end = max(row[1] for log in rows.values() for row in log)
-    spans = sum(end - min(row[0] for row in log) for log in rows.values())
-    pulled = sum(row[1] - row[0] for log in rows.values() for row in log) / spans
-    share = [0.0] * WORKERS
-    for sample in samples(directory):
-        share[int(sample["question_id"][1:]) * WORKERS // count] += sample["seconds"]
-    return pulled, sum(share) / WORKERS / max(share)
+    return generating((directory / "logs").glob("*.log")), generating_if_split(directory, count, WORKERS)
 
 
 def test_random_workers_are_killed_every_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +51,8 @@ def test_random_workers_are_killed_every_second(tmp_path: Path, capsys: pytest.C
     config = run_config(average=5, workers=WORKERS, max_attempts=1000)
     stop = threading.Event()
     killed: list[int] = []
-    killer = threading.Thread(target=_kill_workers, args=(stop, killed, 30), daemon=True)
+    of_this_run = functools.partial(_workers_of, os.getpid())
+    killer = threading.Thread(target=kill_one_a_second, args=(of_this_run, 30, stop, killed), daemon=True)
     killer.start()
     assert run(tmp_path, script, count=60, config=config) == 0
     stop.set()
@@ -112,36 +115,12 @@ def test_a_silent_worker_is_replaced_and_a_slow_one_is_not(tmp_path: Path) -> No
     assert failed == {"q2": "lost with its worker 2 times, at last: said nothing for 2.5 seconds"}
 
 
-def _rows(log: Path) -> list[tuple[float, float]]:
-    lines = (line.split() for line in log.read_text().splitlines() if line.startswith("row "))
-    return [(float(began), float(ended)) for _, began, ended in lines]
-
-
-def _kill_workers(stop: threading.Event, killed: list[int], seconds: int) -> None:
-    pick = random.Random(0)
-    for _ in range(seconds):
-        if stop.wait(1.0):
-            return
-        if workers := _workers_of(os.getpid()):
-            victim = pick.choice(workers)
-            try:
-                os.kill(victim, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            killed.append(victim)
-
-
 def _workers_of(parent: int) -> list[int]:
     """Processes that multiprocessing has spawned for `parent`."""
-    listing = subprocess.run(
-        ["ps", "-ww", "--ppid", str(parent), "-o", "pid=,args="], check=False, capture_output=True, text=True
-    )
-    return [int(line.split()[0]) for line in listing.stdout.splitlines() if "spawn_main" in line]
+    return children(parent, "spawn_main")
 
 
 def test_workers_go_with_their_parent(tmp_path: Path) -> None:
-    from scripted_run import start
-
     process = start(tmp_path, 20, 2, 2, median_steps=500, step_seconds=0.01)
     deadline = time.monotonic() + 60
     while len(workers := _workers_of(process.pid)) < 2:
