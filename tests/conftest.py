@@ -9,7 +9,7 @@ from srgen.engines.transformers import TransformersEngine
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--all_traces", action="store_true", help="the released loop on every golden trace: a quarter of an hour"
+        "--all_traces", action="store_true", help="the released loop on all golden traces, whole: 16 minutes"
     )
 
 
