@@ -14,7 +14,7 @@ from srgen.chat import encode
 from srgen.config import SRGenConfig
 from srgen.demo_model import resolve_model_path
 from srgen.engines import EngineConfig
-from srgen.engines.base import Completion, FinishReason, Request
+from srgen.engines.base import Completion, FinishReason, Reflection, Request
 from srgen.engines.vllm_arguments import to_extra_args
 from srgen.engines.vllm_version import ADMISSION, WORKER, require_vllm
 from srgen.errors import ConfigError
@@ -126,7 +126,7 @@ class VLLMEngine:
         if not tags:
             return {}
         found = self._engine.collective_rpc("srgen_take", args=(tags,))[0]
-        return {tag: record for tag, record in zip(tags, found, strict=True) if record is not None}
+        return {tag: _record(fields) for tag, fields in zip(tags, found, strict=True) if fields is not None}
 
     def _complete(self, flight: _Flight, output: Any, records: dict[str, Record]) -> Completion:
         request, tokens = flight.request, tuple(output.outputs[0].token_ids)
@@ -181,6 +181,9 @@ def engine_arguments(config: EngineConfig) -> dict[str, Any]:
         if config.tensor_parallel == 1:
             # One process: on a CPU, vLLM's separate engine and worker processes contend for the same cores.
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        else:
+            # Left to itself, vLLM wants a NUMA node for each rank.
+            os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         if not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
             arguments["kv_cache_memory_bytes"] = CPU_CACHE_BYTES
     return arguments
@@ -205,6 +208,12 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
         detokenize=bool(sampling.stop),
         **options,
     )
+
+
+def _record(fields: dict[str, Any]) -> Record:
+    """A worker's dictionary as it was before it crossed vLLM's processes, which makes lists of tuples."""
+    reflections = (Reflection(**values | {"losses": tuple(values["losses"])}) for values in fields["reflections"])
+    return Record(tuple(fields["entropies"]), tuple(reflections))
 
 
 def _finish_reason(reason: str | None) -> FinishReason:

@@ -6,6 +6,7 @@ and sampling, and corrects the raw logits, before any penalty, mask, temperature
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -22,7 +23,7 @@ from srgen.engines.vllm_readout import vllm_readout
 from srgen.engines.vllm_steps import v1_step, v1_without_discarded_draws, v2_step
 from srgen.engines.vllm_streams import SRGenStreams, Step
 from srgen.errors import ConfigError
-from srgen.processor import Record, SRGenProcessor
+from srgen.processor import SRGenProcessor
 
 if current_platform.is_cpu():
     from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
@@ -76,9 +77,12 @@ class SRGenWorker(PlatformWorker):  # type: ignore[misc]
         with v1_without_discarded_draws(runner) if current_platform.is_cpu() else nullcontext():
             return super().sample_tokens(grammar_output)
 
-    def srgen_take(self, tags: Sequence[str]) -> list[Record | None]:
-        """For `collective_rpc`: statistics of requests by tag, handed out once."""
-        return self._streams.take(tags)
+    def srgen_take(self, tags: Sequence[str]) -> list[dict[str, Any] | None]:
+        """For `collective_rpc`: statistics of requests by tag (fields of Record), handed out once.
+
+        Dictionaries, because what crosses vLLM's processes loses its type.
+        """
+        return [None if record is None else dataclasses.asdict(record) for record in self._streams.take(tags)]
 
     def _corrected_logits(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self._compute_logits(hidden)
