@@ -9,6 +9,7 @@ set by a static threshold taken from the model's own entropies: the paper's rate
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -87,9 +88,16 @@ class Bench:
         mask = torch.ones_like(ids)
         self.model.generate(ids, attention_mask=mask, max_new_tokens=self.new_tokens, do_sample=False, pad_token_id=0)
 
-    def by_engine(self, prompts: list[list[int]], config: SRGenConfig | None, record: bool = False) -> list[Any]:
+    def by_engine(
+        self,
+        prompts: list[list[int]],
+        config: SRGenConfig | None,
+        record: bool = False,
+        engine: TransformersEngine | None = None,
+    ) -> list[Any]:
         """Our engine, all prompts in one batch."""
-        self.engine.batch_size = len(prompts)
+        engine = engine or self.engine
+        engine.batch_size = len(prompts)
         sampling = Sampling(do_sample=False, max_new_tokens=self.new_tokens)
         requests = [
             Request(
@@ -103,7 +111,15 @@ class Bench:
             )
             for i, p in enumerate(prompts)
         ]
-        return list(self.engine.generate(requests))
+        return list(engine.generate(requests))
+
+    def compiled(self, prompts: list[list[int]]) -> TransformersEngine:
+        """An engine whose decoding step is compiled for these prompts' number."""
+        engine = TransformersEngine(self.model, self.engine.tokenizer, len(prompts), compiled=True)
+        start = time.perf_counter()
+        self.by_engine(prompts, None, engine=engine)
+        print(f"compiled, and run once, in {time.perf_counter() - start:.0f} s", flush=True)
+        return engine
 
     @torch.no_grad()
     def by_released_way(self, prompts: list[list[int]], config: SRGenConfig) -> None:
@@ -159,6 +175,10 @@ def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
         "engine, SRGen at the paper's rate": lambda: bench.by_engine(prompts, paper),
         "engine, SRGen at ten times that": lambda: bench.by_engine(prompts, tenfold),
     }
+    if arguments.compile:
+        compiled = bench.compiled(prompts)
+        ways["engine compiled, plain"] = lambda: bench.by_engine(prompts, None, engine=compiled)
+        ways["engine compiled, SRGen at the paper's rate"] = lambda: bench.by_engine(prompts, paper, engine=compiled)
     released = "the released code's way, paper's rate"
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in [*ways, released]}
     reflections = sum(len(c.reflections) for c in bench.by_engine(prompts, paper))
@@ -168,18 +188,20 @@ def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
             times[name].append(bench.seconds(ways[name]))
         if repeat < arguments.released_repeat:
             times[released].append(bench.seconds(lambda: bench.by_released_way(prompts, paper)))
-    kind = 1 if bench.cuda else 0
+    kind = 1 if bench.cuda else 0  # of the (CPU, wall) seconds
     tokens = batch * bench.new_tokens
     plain = [seconds[kind] for seconds in times["engine, plain"]]
     print(f"\nbatch {batch}, prompts of {bench.context} tokens, {bench.new_tokens} new each, {reflections} reflections")
     print("at the paper's rate; ratio: plain engine's time / this one's, median over pairs of one repeat")
-    print("| way | tokens/s (wall) | tokens per CPU second | ratio to plain |")
-    print("| --- | --- | --- | --- |")
+    print("| way | tokens/s (wall) | tokens per CPU second | ratio to plain | ratio to the released way |")
+    print("| --- | --- | --- | --- | --- |")
+    base = statistics.median(seconds[kind] for seconds in times[released]) if times[released] else math.nan
     for name, found in times.items():
         if found:
             ratio = statistics.median(p / seconds[kind] for p, seconds in zip(plain, found, strict=False))
             cpu, wall = (statistics.median(column) for column in zip(*found, strict=True))
-            print(f"| {name} | {tokens / wall:.1f} | {tokens / cpu:.1f} | {ratio:.3f} |", flush=True)
+            speeds = f"{tokens / wall:.1f} | {tokens / cpu:.1f} | {ratio:.3f} | {base / (cpu, wall)[kind]:.1f}"
+            print(f"| {name} | {speeds} |", flush=True)
 
 
 def main() -> None:
@@ -191,6 +213,7 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=200, help="prompt length in tokens")
     parser.add_argument("--new_tokens", type=int, default=64)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--compile", action="store_true", help="measure the compiled decoding step too")
     parser.add_argument("--released_repeat", type=int, default=1, help="repeats of the released code's way")
     arguments = parser.parse_args()
     bench = Bench(arguments)
