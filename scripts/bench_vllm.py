@@ -1,4 +1,4 @@
-"""Tokens per second of vLLM with SRGen against plain vLLM: rounds of both, interleaved in one engine.
+"""Tokens per second of vLLM with SRGen against plain vLLM, rounds of both interleaved; and what SRGen's contexts take.
 
 `python scripts/bench_vllm.py --model_path demo` asks mini's problems; a plain request passes the worker untouched.
 Seconds are wall time; CPU seconds of this process stand beside them, for a machine that others use too.
@@ -12,6 +12,7 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from srgen import Message, Request, Sampling, SRGenConfig
 from srgen.engines import EngineConfig
@@ -27,6 +28,8 @@ class Round:
 
     tokens: int
     reflections: int
+    longest: int
+    """Positions of the longest prompt and answer."""
     seconds: float
     cpu_seconds: float
 
@@ -37,6 +40,7 @@ def measure(engine: VLLMEngine, requests: list[Request]) -> Round:
     return Round(
         tokens=sum(len(completion.token_ids) for completion in completions),
         reflections=sum(len(completion.reflections) for completion in completions),
+        longest=max(completion.prompt_tokens + len(completion.token_ids) for completion in completions),
         seconds=time.perf_counter() - start,
         cpu_seconds=time.process_time() - cpu,
     )
@@ -54,6 +58,23 @@ def requests(arguments: argparse.Namespace, index: int, srgen: SRGenConfig | Non
         )
         for number in range(arguments.samples)
     ]
+
+
+def context_bytes(worker: Any) -> int:
+    """What the pools of a worker's contexts take."""
+    stores = worker._streams._processor._stores.values()
+    return sum(pool.nbytes for store in stores for pool in (*store._pools.values(), store._rest))
+
+
+def report_memory(engine: VLLMEngine, longest: int) -> None:
+    """The pools as they have grown, against docs/serving.md: 6 M + 12 bytes a position and 4 V bytes a sample."""
+    vocabulary = engine._engine.model_config.get_vocab_size()
+    per_sample = longest * (6 * SRGenConfig().sketch_top + 12) + 4 * vocabulary
+    measured = engine._engine.collective_rpc(context_bytes)[0] / engine.batch_size
+    print(
+        f"contexts: {measured / 1e6:.2f} MB a sample in the pools; {per_sample / 1e6:.2f} MB for the longest, "
+        f"{longest} positions (pages of 64, and the pools grow by half)"
+    )
 
 
 def report(name: str, rounds: list[Round]) -> tuple[float, float]:
@@ -93,6 +114,7 @@ def main() -> None:
                 rounds[name].append(measured)
     (plain, plain_cpu), (ours, ours_cpu) = (report(name, measured) for name, measured in rounds.items())
     print(f"ratio: {ours / plain:.3f} of plain vLLM's tokens/s, {ours_cpu / plain_cpu:.3f} by CPU seconds")
+    report_memory(engine, max(measured.longest for measured in rounds["SRGen"]))
     engine.close()
 
 

@@ -125,7 +125,8 @@ class SRGenStreams:
             return logits
         segments = [step.segments[row] for row in rows]
         index = torch.tensor(rows, device=logits.device)
-        raw = logits[index].float()
+        # A copy: the sampler works in place.
+        raw = logits.to(torch.float32, copy=True) if len(rows) == len(logits) else logits[index].float()
         entropies, tokens = self._fetch(segments, raw, step.tokens)
         self._absorb(segments, tokens, step.hidden)
         triggered, corrected = self._monitor(segments, entropies, raw)
@@ -168,7 +169,10 @@ class SRGenStreams:
             assert held is not None
             rows = [stream.row for stream in streams]
             labels = [tokens[segment.first] for segment in group]
-            self._processor.commit([segment.key for segment in group], labels, held.logits[rows], held.hidden[rows])
+            # Usually the batch is the same as a step ago, and its rows are passed on as they lie.
+            whole = rows == list(range(len(held.logits)))
+            logits, hidden = (held.logits, held.hidden) if whole else (held.logits[rows], held.hidden[rows])
+            self._processor.commit([segment.key for segment in group], labels, logits, hidden)
             for stream in streams:
                 stream.absorbed += 1
 
