@@ -1,6 +1,7 @@
 """Tokens per second of vLLM with SRGen against plain vLLM, rounds of both interleaved; and what SRGen's contexts take.
 
-`python scripts/bench_vllm.py --model_path demo` asks mini's problems; a plain request passes the worker untouched.
+`python scripts/bench_vllm.py --model_path demo` asks mini's problems; a plain request passes the worker untouched, and
+`--plain_only` measures vLLM's own worker by itself, to see that this costs nothing.
 Seconds are wall time; CPU seconds of this process stand beside them, for a machine that others use too.
 """
 
@@ -97,6 +98,7 @@ def main() -> None:
     parser.add_argument("--max_new_tokens", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--plain_only", action="store_true", help="plain requests to vLLM's own worker, nothing else")
     arguments = parser.parse_args()
     config = EngineConfig(
         model_path=arguments.model_path,
@@ -105,13 +107,21 @@ def main() -> None:
         dtype=arguments.dtype,
         max_model_len=arguments.max_new_tokens + 256,
     )
-    engine = VLLMEngine.load(config)
-    rounds: dict[str, list[Round]] = {"plain": [], "SRGen": []}
+    ways: dict[str, SRGenConfig | None] = {"plain": None, "SRGen": SRGenConfig()}
+    if arguments.plain_only:
+        engine, ways = VLLMEngine.load(config, worker_cls="auto", logits_processors=None), {"plain": None}
+    else:
+        engine = VLLMEngine.load(config)
+    rounds: dict[str, list[Round]] = {name: [] for name in ways}
     for index in range(arguments.rounds + 1):
-        for name, srgen in (("plain", None), ("SRGen", SRGenConfig())):
+        for name, srgen in ways.items():
             measured = measure(engine, requests(arguments, index, srgen))
             if index:  # the first round warms up
                 rounds[name].append(measured)
+    if arguments.plain_only:
+        report("vLLM's own worker", rounds["plain"])
+        engine.close()
+        return
     (plain, plain_cpu), (ours, ours_cpu) = (report(name, measured) for name, measured in rounds.items())
     print(f"ratio: {ours / plain:.3f} of plain vLLM's tokens/s, {ours_cpu / plain_cpu:.3f} by CPU seconds")
     report_memory(engine, max(measured.longest for measured in rounds["SRGen"]))

@@ -14,7 +14,7 @@ from srgen.chat import encode
 from srgen.config import SRGenConfig
 from srgen.demo_model import resolve_model_path
 from srgen.engines import EngineConfig
-from srgen.engines.base import Completion, FinishReason, Reflection, Request
+from srgen.engines.base import Completion, FinishReason, Reflection, Request, TokenLogprobs
 from srgen.engines.vllm_arguments import to_extra_args
 from srgen.engines.vllm_version import ADMISSION, WORKER, require_vllm
 from srgen.errors import ConfigError
@@ -143,6 +143,7 @@ class VLLMEngine:
             finish_reason=_finish_reason(output.outputs[0].finish_reason),
             reflections=tuple(r for r in record.reflections if r.position < len(tokens)),
             entropies=record.entropies[: len(tokens)] if request.record_entropy else None,
+            logprobs=None if request.logprobs is None else _logprobs(output.outputs[0], request.logprobs),
             seconds=time.monotonic() - flight.started,
         )
 
@@ -204,6 +205,8 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
         top_k=sampling.top_k if sampling.do_sample else 0,
         seed=request.seed if sampling.do_sample else None,
         max_tokens=limit,
+        ignore_eos=request.ignore_eos,
+        logprobs=request.logprobs,
         stop=list(sampling.stop),
         detokenize=bool(sampling.stop),
         **options,
@@ -214,6 +217,15 @@ def _record(fields: dict[str, Any]) -> Record:
     """A worker's dictionary as it was before it crossed vLLM's processes, which makes lists of tuples."""
     reflections = (Reflection(**values | {"losses": tuple(values["losses"])}) for values in fields["reflections"])
     return Record(tuple(fields["entropies"]), tuple(reflections))
+
+
+def _logprobs(answer: Any, count: int) -> tuple[TokenLogprobs, ...]:
+    """Of each token of vLLM's answer, and of the `count` most likely ones; vLLM ranks them from 1."""
+    steps = []
+    for token, candidates in zip(answer.token_ids, answer.logprobs, strict=True):
+        best = sorted((entry.rank, other, entry.logprob) for other, entry in candidates.items())[:count]
+        steps.append(TokenLogprobs(candidates[token].logprob, tuple((other, value) for _, other, value in best)))
+    return tuple(steps)
 
 
 def _finish_reason(reason: str | None) -> FinishReason:

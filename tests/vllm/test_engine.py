@@ -150,9 +150,11 @@ def test_entropies_of_a_plain_request_can_be_recorded(engine: VLLMEngine) -> Non
 
 def test_stop_strings_budgets_and_long_prompts(engine: VLLMEngine) -> None:
     base = requests()[0]
+    full = replace(base, id="full", prompt=(7, 2), ignore_eos=True, sampling=Sampling(max_new_tokens=40))
     stopped = replace(base, id="stop", sampling=Sampling(do_sample=False, max_new_tokens=64, stop=(" ",)))
     long = replace(base, id="long", prompt=(7,) * 900)
-    [first, second] = run(engine, [stopped, long])
+    [first, second, third] = run(engine, [stopped, long, full])
+    assert len(third.token_ids) == 40
     assert first.finish_reason == "stop"
     assert " " not in first.text
     assert second.finish_reason == "error"
@@ -170,14 +172,22 @@ def test_requests_given_up_leave_nothing_behind(engine: VLLMEngine) -> None:
     assert not engine._engine.has_unfinished_requests()
 
 
-def test_masked_labels_and_exact_contexts(engine: VLLMEngine, transformers_engine: TransformersEngine) -> None:
+def test_masked_labels_exact_contexts_and_logprobs(engine: VLLMEngine, transformers_engine: TransformersEngine) -> None:
     config = SRGenConfig(
         adaptive_entropy=False, entropy_threshold=1.0, max_retries=3, reflection="exact", mask_special_tokens=True
     )
-    work = [replace(request, srgen=config) for request in requests(max_new_tokens=24)[:2]]
+    work = [
+        replace(request, srgen=config, logprobs=count)
+        for count, request in zip((0, 3), requests(max_new_tokens=24), strict=False)
+    ]
     for mine, theirs in zip(run(engine, work), run(transformers_engine, work), strict=True):
         assert mine.token_ids == theirs.token_ids
         assert mine.reflections
+        assert mine.logprobs is not None
+        for found, expected in zip(mine.logprobs, theirs.logprobs, strict=True):
+            assert found.chosen == pytest.approx(expected.chosen, abs=1e-2)
+            assert [token for token, _ in found.top] == [token for token, _ in expected.top]
+            assert [value for _, value in found.top] == pytest.approx([value for _, value in expected.top], abs=1e-2)
         for one, other in zip(mine.reflections, theirs.reflections, strict=True):
             assert one.losses == pytest.approx(other.losses, abs=1e-2)
             assert one.delta_norm == pytest.approx(other.delta_norm, rel=1e-2)
