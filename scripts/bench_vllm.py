@@ -56,6 +56,7 @@ def requests(arguments: argparse.Namespace, index: int, srgen: SRGenConfig | Non
             sampling=Sampling(max_new_tokens=arguments.max_new_tokens),
             seed=1000 * index + number,
             srgen=srgen,
+            ignore_eos=True,
         )
         for number in range(arguments.samples)
     ]
@@ -98,6 +99,12 @@ def main() -> None:
     parser.add_argument("--max_new_tokens", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument(
+        "--adaptive_entropy_K",
+        type=float,
+        default=SRGenConfig().adaptive_entropy_K,
+        help="lower, for a model that triggers less than the paper's 9 in 1,000 tokens",
+    )
     parser.add_argument("--plain_only", action="store_true", help="plain requests to vLLM's own worker, nothing else")
     arguments = parser.parse_args()
     config = EngineConfig(
@@ -107,7 +114,10 @@ def main() -> None:
         dtype=arguments.dtype,
         max_model_len=arguments.max_new_tokens + 256,
     )
-    ways: dict[str, SRGenConfig | None] = {"plain": None, "SRGen": SRGenConfig()}
+    ways: dict[str, SRGenConfig | None] = {
+        "plain": None,
+        "SRGen": SRGenConfig(adaptive_entropy_K=arguments.adaptive_entropy_K),
+    }
     if arguments.plain_only:
         engine, ways = VLLMEngine.load(config, worker_cls="auto", logits_processors=None), {"plain": None}
     else:
