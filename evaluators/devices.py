@@ -41,8 +41,10 @@ def visible_gpus(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores that this process may run on; the environment variable OMP_NUM_THREADS may ask for fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(asked)) if asked.isdecimal() and int(asked) else cores
 
 
 def plan_workers(config: RunConfig, gpus: Sequence[str], cores: int) -> tuple[WorkerPlace, ...]:

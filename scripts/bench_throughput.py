@@ -122,8 +122,12 @@ class Bench:
         return engine
 
     @torch.no_grad()
-    def by_released_way(self, prompts: list[list[int]], config: SRGenConfig) -> None:
-        """Sample by sample; at a trigger the whole context is prefilled anew and optimised on by autograd."""
+    def by_released_way(self, prompts: list[list[int]], config: SRGenConfig) -> int:
+        """Sample by sample; at a trigger the whole context is prefilled anew and optimised on by autograd.
+
+        Returns the number of reflections.
+        """
+        reflections = 0
         for prompt in prompts:
             # There every sample begins with an optimisation on its prompt whose result is dropped.
             _, cache = self._reflect_anew(list(prompt[:-1]), config)
@@ -134,7 +138,9 @@ class Bench:
                 logits = self.model(input_ids=ids, past_key_values=cache, logits_to_keep=1).logits[0, -1].float()
                 if len(tokens) > len(prompt) and float(entropy(logits)) > config.entropy_threshold:
                     logits, cache = self._reflect_anew(tokens, config)
+                    reflections += 1
                 tokens.append(int(logits.argmax()))
+        return reflections
 
     def _reflect_anew(self, tokens: list[int], config: SRGenConfig) -> tuple[torch.Tensor, DynamicCache]:
         """The prefill with logits of every position, as `forward` gives them, then the optimisation."""
@@ -181,18 +187,31 @@ def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
         ways["engine compiled, SRGen at the paper's rate"] = lambda: bench.by_engine(prompts, paper, engine=compiled)
     released = "the released code's way, paper's rate"
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in [*ways, released]}
-    reflections = sum(len(c.reflections) for c in bench.by_engine(prompts, paper))
+    if arguments.ways:
+        wanted = ["engine, plain", *arguments.ways]
+        ways = {name: way for name, way in ways.items() if any(part in name for part in wanted)}
+    alone, reflections = prompts[: arguments.released_prompts], 0
+
+    def released_way() -> None:
+        nonlocal reflections
+        reflections = bench.by_released_way(alone, paper)
+
     for repeat in range(arguments.repeat):
         # The order turns round, so that a drift of the machine weighs on no way more than on another.
         for name in list(ways)[:: 1 if repeat % 2 == 0 else -1]:
             times[name].append(bench.seconds(ways[name]))
         if repeat < arguments.released_repeat:
-            times[released].append(bench.seconds(lambda: bench.by_released_way(prompts, paper)))
+            cpu, wall = bench.seconds(released_way)
+            # One prompt after the other: all of them would take in proportion.
+            times[released].append((cpu * batch / len(alone), wall * batch / len(alone)))
     kind = 1 if bench.cuda else 0  # of the (CPU, wall) seconds
     tokens = batch * bench.new_tokens
     plain = [seconds[kind] for seconds in times["engine, plain"]]
-    print(f"\nbatch {batch}, prompts of {bench.context} tokens, {bench.new_tokens} new each, {reflections} reflections")
-    print("at the paper's rate; ratio: plain engine's time / this one's, median over pairs of one repeat")
+    rate = 1000 * sum(len(c.reflections) for c in bench.by_engine(prompts, paper)) / tokens
+    print(f"\nbatch {batch}, prompts of {bench.context} tokens, {bench.new_tokens} new each")
+    released_rate = 1000 * reflections / (len(alone) * bench.new_tokens)
+    print(f"reflections in 1,000 tokens: SRGen {rate:.1f}, the released way {released_rate:.1f}")
+    print("ratio to plain: plain engine's time / this one's, median over pairs of one repeat")
     print("| way | tokens/s (wall) | tokens per CPU second | ratio to plain | ratio to the released way |")
     print("| --- | --- | --- | --- | --- |")
     base = statistics.median(seconds[kind] for seconds in times[released]) if times[released] else math.nan
@@ -214,6 +233,8 @@ def main() -> None:
     parser.add_argument("--new_tokens", type=int, default=64)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--compile", action="store_true", help="measure the compiled decoding step too")
+    parser.add_argument("--ways", nargs="+", help="only those whose names contain one of these, and the plain engine")
+    parser.add_argument("--released_prompts", type=int, help="prompts given to the released code's way; default: all")
     parser.add_argument("--released_repeat", type=int, default=1, help="repeats of the released code's way")
     arguments = parser.parse_args()
     bench = Bench(arguments)
