@@ -30,8 +30,6 @@ class ModelConfig:
     attn_implementation: str | None = None
     device_map: str | None = None
     """`auto` spreads one model over all GPUs of a worker."""
-    compile: bool = False
-    """With the transformers backend: compile the decoding step."""
     reencode_context: bool = False
     """With the released backend: decode the context without special tokens and encode it again at every trigger."""
     budget_per_pass: bool = False
@@ -105,8 +103,6 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         execution = self.execution
-        if self.model.compile and self.model.backend != "transformers":
-            raise ConfigError(f"compile is for the transformers backend; leave it out with {self.model.backend}")
         _require_at_least_one("average", self.average, "sample per question")
         _require_at_least_one("eval_samples", self.data.eval_samples, "question")
         _require_at_least_one("batch_size", execution.batch_size, "sample")

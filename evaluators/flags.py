@@ -35,13 +35,6 @@ FLAGS = (
         default_text="the model's",
     ),
     sets("model", ModelConfig, "device_map", "name", "`auto` spreads one model over all GPUs of a worker."),
-    sets(
-        "model",
-        ModelConfig,
-        "compile",
-        ON,
-        "Compile the decoding step (transformers): a minute or more at the start, faster steps after it.",
-    ),
     sets("model", ExecutionConfig, "tensor_parallel", "GPUs", "GPUs that share one model (vllm)."),
     sets("model", ExecutionConfig, "gpu_memory_utilization", "fraction", "Share of a GPU's memory to use (vllm)."),
     sets(

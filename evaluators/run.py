@@ -168,7 +168,6 @@ def _engine_choice(config: RunConfig) -> EngineChoice:
                 dtype=model.dtype,
                 attn_implementation=model.attn_implementation,
                 device_map=model.device_map,
-                compile=model.compile,
                 tensor_parallel=execution.tensor_parallel,
                 gpu_memory_utilization=execution.gpu_memory_utilization,
                 max_model_len=execution.max_model_len,

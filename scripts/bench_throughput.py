@@ -88,16 +88,9 @@ class Bench:
         mask = torch.ones_like(ids)
         self.model.generate(ids, attention_mask=mask, max_new_tokens=self.new_tokens, do_sample=False, pad_token_id=0)
 
-    def by_engine(
-        self,
-        prompts: list[list[int]],
-        config: SRGenConfig | None,
-        record: bool = False,
-        engine: TransformersEngine | None = None,
-    ) -> list[Any]:
+    def by_engine(self, prompts: list[list[int]], config: SRGenConfig | None, record: bool = False) -> list[Any]:
         """Our engine, all prompts in one batch."""
-        engine = engine or self.engine
-        engine.batch_size = len(prompts)
+        self.engine.batch_size = len(prompts)
         sampling = Sampling(do_sample=False, max_new_tokens=self.new_tokens)
         requests = [
             Request(
@@ -111,15 +104,7 @@ class Bench:
             )
             for i, p in enumerate(prompts)
         ]
-        return list(engine.generate(requests))
-
-    def compiled(self, prompts: list[list[int]]) -> TransformersEngine:
-        """An engine whose decoding step is compiled for these prompts' number."""
-        engine = TransformersEngine(self.model, self.engine.tokenizer, len(prompts), compiled=True)
-        start = time.perf_counter()
-        self.by_engine(prompts, None, engine=engine)
-        print(f"compiled, and run once, in {time.perf_counter() - start:.0f} s", flush=True)
-        return engine
+        return list(self.engine.generate(requests))
 
     @torch.no_grad()
     def by_released_way(self, prompts: list[list[int]], config: SRGenConfig) -> int:
@@ -181,10 +166,6 @@ def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
         "engine, SRGen at the paper's rate": lambda: bench.by_engine(prompts, paper),
         "engine, SRGen at ten times that": lambda: bench.by_engine(prompts, tenfold),
     }
-    if arguments.compile:
-        compiled = bench.compiled(prompts)
-        ways["engine compiled, plain"] = lambda: bench.by_engine(prompts, None, engine=compiled)
-        ways["engine compiled, SRGen at the paper's rate"] = lambda: bench.by_engine(prompts, paper, engine=compiled)
     released = "the released code's way, paper's rate"
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in [*ways, released]}
     if arguments.ways:
@@ -232,7 +213,6 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=200, help="prompt length in tokens")
     parser.add_argument("--new_tokens", type=int, default=64)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--compile", action="store_true", help="measure the compiled decoding step too")
     parser.add_argument("--ways", nargs="+", help="only those whose names contain one of these, and the plain engine")
     parser.add_argument("--released_prompts", type=int, help="prompts given to the released code's way; default: all")
     parser.add_argument("--released_repeat", type=int, default=1, help="repeats of the released code's way")

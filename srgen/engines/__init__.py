@@ -35,8 +35,6 @@ class EngineConfig:
     tensor_parallel: int = 1
     gpu_memory_utilization: float = 0.9
     max_model_len: int | None = None
-    compile: bool = False
-    """For the transformers backend: compile the decoding step, for batches of `batch_size` rows."""
     released: Switches = Switches()
     """For the released backend."""
     base_url: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ from transformers.cache_utils import DynamicCache
 from srgen.chat import encode, marker_tokens
 from srgen.context import Top
 from srgen.engines.base import Completion, FinishReason, Request, TokenLogprobs
-from srgen.engines.compiled import CompiledStep
 from srgen.engines.kv_cache import RaggedCache
 from srgen.entropy import entropy
 from srgen.logits_processor import token_set
@@ -64,9 +63,8 @@ class _Step:
 class DecodeLoop:
     """The batch of one model. Not thread-safe."""
 
-    def __init__(self, model: Any, tokenizer: Any, max_model_len: int | None = None, compiled: bool = False) -> None:
+    def __init__(self, model: Any, tokenizer: Any, max_model_len: int | None = None) -> None:
         self._model = model
-        self._decode = CompiledStep(model) if compiled else model
         self._tokenizer = tokenizer
         positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._max_length = min(max_model_len or sys.maxsize, positions or sys.maxsize)
@@ -86,12 +84,12 @@ class DecodeLoop:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def clear(self, least_places: int = 0) -> None:
-        """Drop every row. From then on a step computes at least so many: a compiled one is compiled for each number."""
+    def clear(self) -> None:
+        """Drop every row."""
         for row in getattr(self, "rows", []):
             self._release(row)
         self.rows: list[Row] = []
-        self._cache = RaggedCache(least_places)
+        self._cache = RaggedCache()
         self._sampler: Sampler | None = None
 
     def close(self) -> None:
@@ -126,19 +124,17 @@ class DecodeLoop:
     def step(self) -> list[Completion]:
         """One token for every row; completions of those that ended."""
         self._cache.reserve()
-        rows = len(self.rows)
-        newest = [[row.tokens[-1]] for row in self.rows] + [[0]] * (self._cache.places - rows)
+        lengths = torch.tensor(self._cache.lengths, device=self._device)
         logits, hidden = self._forward(
-            self._decode,
-            input_ids=torch.tensor(newest, device=self._device),
+            input_ids=torch.tensor([[row.tokens[-1]] for row in self.rows], device=self._device),
             attention_mask=self._cache.mask(self._device),
-            position_ids=self._cache.positions(self._device)[:, None],
+            position_ids=lengths[:, None],
             past_key_values=self._cache,
         )
         self._cache.advance()
         if self._sampler is None:
             self._sampler = self._build_sampler(self.rows)
-        self._choose(self.rows, logits[:rows], hidden[:rows, -1], self._sampler)
+        self._choose(self.rows, logits, hidden[:, -1], self._sampler)
         return self._collect()
 
     def _row(self, request: Request) -> Row | Completion:
@@ -159,7 +155,6 @@ class DecodeLoop:
         mask = (columns <= torch.tensor(lengths, device=self._device)[:, None]).long()
         prompts = DynamicCache()
         logits, hidden = self._forward(
-            self._model,
             input_ids=torch.tensor(padded, device=self._device),
             attention_mask=mask,
             position_ids=(mask.cumsum(-1) - 1).clamp_min(0),
@@ -176,9 +171,9 @@ class DecodeLoop:
         self._choose(rows, logits, hidden[:, -1], self._build_sampler(rows))
         return self._collect()
 
-    def _forward(self, forward: Callable[..., Any], **inputs: Any) -> tuple[Tensor, Tensor]:
+    def _forward(self, **inputs: Any) -> tuple[Tensor, Tensor]:
         """The newest position's logits (n, V) in float32, and every position's last hidden state (n, T, d)."""
-        logits = forward(**inputs, use_cache=True, logits_to_keep=1).logits[:, -1].float()
+        logits = self._model(**inputs, use_cache=True, logits_to_keep=1).logits[:, -1].float()
         assert self._hidden is not None
         hidden, self._hidden = self._hidden, None
         return logits, hidden

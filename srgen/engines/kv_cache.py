@@ -27,31 +27,26 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
         super().__init__()
         self._cache = cache
         self.storage = (keys, values)
-        self.window: list[Tensor] = []
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Nothing to do: storage exists from the start."""
 
-    def open_window(self) -> None:
-        """Take the columns of the next step: those in use, and the new one at the end."""
-        cache = self._cache
-        self.window = [storage[: cache.places, :, cache.start : cache.stop + 1] for storage in self.storage]
-
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Write one new column (rows, heads, 1, size) and return the window that includes it."""
-        keys, values = self.window
-        keys[:, :, -1:] = key_states
-        values[:, :, -1:] = value_states
+        cache = self._cache
+        for storage, state in zip(self.storage, (key_states, value_states), strict=True):
+            storage[: cache.rows, :, cache.stop : cache.stop + 1] = state
+        keys, values = (storage[: cache.rows, :, cache.start : cache.stop + 1] for storage in self.storage)
         return keys, values
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """(key length, key offset) for the mask of a step."""
-        return self.window[0].shape[2], 0
+        return self._cache.stop - self._cache.start + query_length, 0
 
     def get_seq_length(self) -> int:
         """Columns in use before the step."""
-        return self.window[0].shape[2] - 1
+        return self._cache.stop - self._cache.start
 
     def get_max_length(self) -> int:
         """No bound."""
@@ -59,15 +54,11 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
 
 
 class RaggedCache(Cache):  # type: ignore[misc]
-    """Keys and values of `rows` rows with lengths `lengths`; starts with no row.
+    """Keys and values of `rows` rows with lengths `lengths`; starts with no row."""
 
-    A step computes `places` rows, at least `least_places`: those without a request attend to nothing but themselves.
-    """
-
-    def __init__(self, least_places: int = 0) -> None:
+    def __init__(self) -> None:
         self.layers: list[_Layer]
         super().__init__(layers=[])
-        self.places = self._least_places = least_places
         self.lengths: list[int] = []
         self.start = 0
         self.stop = 0
@@ -82,22 +73,15 @@ class RaggedCache(Cache):  # type: ignore[misc]
         """Columns in use: the longest row."""
         return self.stop - self.start
 
-    def positions(self, device: torch.device) -> Tensor:
-        """Position (places,) of the next step's tokens: the rows' lengths, and 0 where a place has no row."""
-        return torch.tensor(self.lengths + [0] * (self.places - self.rows), device=device)
-
     def mask(self, device: torch.device) -> Tensor:
-        """Attention mask (places, width + 1) of the next step; every place attends at least to itself."""
+        """Attention mask (rows, width + 1) of the next step."""
         columns = torch.arange(self.width, -1, -1, device=device)
-        return (columns <= self.positions(device)[:, None]).long()
+        return (columns <= torch.tensor(self.lengths, device=device)[:, None]).long()
 
     def reserve(self) -> None:
-        """Make room for the next step's column, and open the layers' windows on it."""
-        # One column stays free: a window over all of them is contiguous, for which a compiled step is compiled anew.
-        if self.stop + 1 >= self._columns:
+        """Make room for the next step's column."""
+        if self.stop == self._columns:
             self._resize(self.rows, self.width + BLOCK)
-        for layer in self.layers:
-            layer.open_window()
 
     def advance(self) -> None:
         """The step's column is written: every row is one longer."""
@@ -114,9 +98,8 @@ class RaggedCache(Cache):  # type: ignore[misc]
         if not self.layers:
             self.layers = [_Layer(self, layer.keys[:0], layer.values[:0]) for layer in prompts.layers]
         first, width = self.rows, max([self.width, *lengths])
-        self.places = max(first + len(lengths), self._least_places)
-        if self.places > self._capacity or width > self.stop or self.stop == self._columns:
-            self._resize(self.places, width + BLOCK, width)
+        if first + len(lengths) > self._capacity or width > self.stop or self.stop == self._columns:
+            self._resize(first + len(lengths), width + BLOCK, width)
         for layer, prompt in zip(self.layers, prompts.layers, strict=True):
             for storage, state in zip(layer.storage, (prompt.keys, prompt.values), strict=True):
                 for row, length in enumerate(lengths):
@@ -134,7 +117,6 @@ class RaggedCache(Cache):  # type: ignore[misc]
                     storage[row, :, window] = storage[last, :, window]
             self.lengths[row] = self.lengths[last]
         self.lengths.pop()
-        self.places = max(self.rows, self._least_places)
         self.start = self.stop - max(self.lengths, default=0)
 
     @property

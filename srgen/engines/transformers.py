@@ -22,32 +22,23 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 class TransformersEngine:
     """Decodes up to `batch_size` requests together; a row that ends makes place for the next request."""
 
-    def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        batch_size: int = 8,
-        max_model_len: int | None = None,
-        compiled: bool = False,
-    ) -> None:
+    def __init__(self, model: Any, tokenizer: Any, batch_size: int = 8, max_model_len: int | None = None) -> None:
         self.batch_size = batch_size
         self.on_step: Callable[[], None] = _nothing
         self.model = model
         self.tokenizer = tokenizer
-        self._loop = DecodeLoop(model, tokenizer, max_model_len, compiled)
-        self._compiled = compiled
+        self._loop = DecodeLoop(model, tokenizer, max_model_len)
 
     @classmethod
     def load(cls, config: EngineConfig) -> TransformersEngine:
         """Load model and tokenizer. Raises ConfigError when that fails."""
         model, tokenizer = load_model(config)
-        return cls(model, tokenizer, config.batch_size, config.max_model_len, config.compile)
+        return cls(model, tokenizer, config.batch_size, config.max_model_len)
 
     def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         """See Engine.generate."""
         source = iter(requests)
         exhausted = False
-        self._loop.clear(self.batch_size if self._compiled else 0)
         try:
             while True:
                 pulled: list[Request] = []
