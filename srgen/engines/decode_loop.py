@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,50 +12,16 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from srgen.chat import encode, marker_tokens
-from srgen.context import Top
-from srgen.engines.base import Completion, FinishReason, Request, TokenLogprobs
+from srgen.engines.base import Completion, FinishReason, Request
 from srgen.engines.kv_cache import RaggedCache
-from srgen.entropy import entropy
+from srgen.engines.token_choice import Row, choose_tokens
 from srgen.logits_processor import token_set
 from srgen.processor import SRGenProcessor
 from srgen.readout import decoder_of, last_hidden_state, readout_of
-from srgen.sampling import CANDIDATES, Sampler
+from srgen.sampling import Sampler
 
 PREFILL_TOKENS = 16384
 """Bound of one prompt pass, rows times the longest prompt."""
-
-
-@dataclass(slots=True, eq=False)
-class Row:
-    """A request in flight."""
-
-    request: Request
-    prompt: list[int]
-    limit: int
-    """Tokens that may be generated."""
-    tokens: list[int] = field(default_factory=list)
-    entropies: list[float] = field(default_factory=list)
-    logprobs: list[TokenLogprobs] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What tokens are drawn from: logits (n, V), each row's sampling, and its index of the step (n,)."""
-
-    logits: Tensor
-    sampler: Sampler
-    index: Tensor
-
-    def redraw(self, chosen: list[int], rows: list[int], corrected: Tensor | None = None) -> None:
-        """Draw the tokens of some rows again over the whole vocabulary, from `corrected` (r, V) where given."""
-        if not rows:
-            return
-        picked = torch.tensor(rows, device=self.index.device)
-        logits = self.logits[picked] if corrected is None else corrected
-        tokens = self.sampler.rows(picked).draw_all(logits, self.index[picked])
-        for row, token in zip(rows, tokens.tolist(), strict=True):
-            chosen[row] = token
 
 
 class DecodeLoop:
@@ -134,7 +98,7 @@ class DecodeLoop:
         self._cache.advance()
         if self._sampler is None:
             self._sampler = self._build_sampler(self.rows)
-        self._choose(self.rows, logits, hidden[:, -1], self._sampler)
+        choose_tokens(self.rows, logits, hidden[:, -1], self._sampler, self._processor)
         return self._collect()
 
     def _row(self, request: Request) -> Row | Completion:
@@ -168,7 +132,7 @@ class DecodeLoop:
                 temperature = row.request.sampling.entropy_temperature
                 states = hidden[index, -lengths[index] :]
                 self._srgen().admit(row, row.request.srgen, temperature, row.prompt, states)
-        self._choose(rows, logits, hidden[:, -1], self._build_sampler(rows))
+        choose_tokens(rows, logits, hidden[:, -1], self._build_sampler(rows), self._processor)
         return self._collect()
 
     def _forward(self, **inputs: Any) -> tuple[Tensor, Tensor]:
@@ -177,44 +141,6 @@ class DecodeLoop:
         assert self._hidden is not None
         hidden, self._hidden = self._hidden, None
         return logits, hidden
-
-    def _choose(self, rows: list[Row], logits: Tensor, hidden: Tensor, sampler: Sampler) -> None:
-        """Append each row's next token; logits (n, V) float32, hidden (n, d).
-
-        Everything is fetched from the device in one transfer; a row that triggers or needs its whole vocabulary sorted
-        is drawn again, with the same noise.
-        """
-        step = _Step(logits, sampler, torch.tensor([len(row.tokens) for row in rows], device=logits.device))
-        monitored = any(row.request.srgen is not None or row.request.record_entropy for row in rows)
-        top = self._top(rows, logits, sampler)
-        tokens, final = sampler.draw(logits, step.index, top)
-        columns = [tokens.double(), final.double()]
-        if monitored:
-            columns.append(entropy(logits, sampler.temperature).double())
-        drawn, decided, *rest = torch.stack(columns).tolist()
-        values = rest[0] if rest else [math.nan] * len(rows)
-        chosen = [int(token) for token in drawn]
-        step.redraw(chosen, [i for i, is_final in enumerate(decided) if not is_final])
-        if self._processor is not None:
-            triggered = self._processor.triggered(rows, values)
-            if triggered:
-                corrected = self._processor.reflect([rows[i] for i in triggered], logits[triggered])
-                step.redraw(chosen, triggered, corrected)
-            self._processor.commit(rows, chosen, logits, hidden, top)
-            if triggered:
-                logits[triggered] = corrected
-        _keep_logprobs(rows, chosen, logits)
-        for row, token, value in zip(rows, chosen, values, strict=True):
-            if row.request.record_entropy:
-                row.entropies.append(value if row.tokens else math.nan)
-            row.tokens.append(token)
-
-    def _top(self, rows: list[Row], logits: Tensor, sampler: Sampler) -> Top | None:
-        """The largest logits, where the sampler or a sketch wants them."""
-        wanted = [row.request.srgen.sketch_top for row in rows if row.request.srgen is not None]
-        if sampler.all_restricted and sampler.samples:
-            wanted.append(CANDIDATES)
-        return Top(*torch.topk(logits, min(max(wanted), logits.shape[1]), dim=-1)) if wanted else None
 
     def _collect(self) -> list[Completion]:
         """Completions of the rows that ended, which leave the batch."""
@@ -287,20 +213,6 @@ class DecodeLoop:
 
     def _keep_hidden(self, _module: Any, _arguments: Any, output: Any) -> None:
         self._hidden = last_hidden_state(output)
-
-
-def _keep_logprobs(rows: list[Row], chosen: list[int], logits: Tensor) -> None:
-    """Keep what the requests want of the distributions (n, V) that the tokens were drawn from."""
-    wanted = [index for index, row in enumerate(rows) if row.request.logprobs is not None]
-    if not wanted:
-        return
-    scores = torch.log_softmax(logits[wanted], dim=-1)
-    tokens = torch.tensor([[chosen[index]] for index in wanted], device=logits.device)
-    largest = torch.topk(scores, min(max(rows[i].request.logprobs or 0 for i in wanted), scores.shape[1]), dim=-1)
-    columns = (scores.gather(1, tokens)[:, 0].tolist(), largest.indices.tolist(), largest.values.tolist())
-    for index, of_chosen, ids, values in zip(wanted, *columns, strict=True):
-        count = rows[index].request.logprobs
-        rows[index].logprobs.append(TokenLogprobs(of_chosen, tuple(zip(ids, values, strict=True))[:count]))
 
 
 def _prefill_groups(rows: list[Row]) -> list[list[Row]]:
