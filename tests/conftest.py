@@ -14,8 +14,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def demo_engine() -> TransformersEngine:
-    """The embedded model in float32 on the CPU; `bash scripts/test.sh` fetches it."""
+def demo_model() -> None:
+    """The test scripts fetch the embedded model; skipped is only what a bare `pytest` asks of it before that."""
     if not (demo_folder() / "config.json").exists():
         pytest.skip("the demo model is not there: run `python -m srgen.demo_model`")
+
+
+@pytest.fixture(scope="session")
+def demo_engine(demo_model: None) -> TransformersEngine:
+    """The embedded model in float32 on the CPU."""
     return TransformersEngine.load(EngineConfig(model_path="demo", device="cpu", dtype="float32"))

@@ -16,11 +16,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from scripted_engine import Script
 
 from evaluators.benchmark import Question
@@ -100,8 +101,37 @@ def generating_if_split(directory: Path, count: int, workers: int) -> float:
     return sum(share) / workers / max(share)
 
 
-def kill_one_a_second(workers: Callable[[], list[int]], seconds: int, stop: threading.Event, killed: list[int]) -> None:
-    """SIGKILL for a random one of the processes that `workers` finds, until `stop`."""
+def assert_pulling_beats_a_split(
+    measure: Callable[[Path], tuple[float, float]], directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`measure` runs in a new folder and gives both shares; a stalled machine takes a percent or two of it."""
+    for attempt in range(3):
+        pulled, split = measure(directory / str(attempt))
+        with capsys.disabled():
+            print(f"\nbusy: {100 * pulled:.1f} % by pulling, {100 * split:.1f} % by a split in advance")
+        if pulled >= 0.95:
+            break
+    assert pulled >= 0.95
+    assert 0.55 <= split <= 0.75
+
+
+@contextmanager
+def one_killed_a_second(workers: Callable[[], list[int]], seconds: int) -> Iterator[list[int]]:
+    """While it lasts, SIGKILL for a random one of the processes that `workers` finds; those killed."""
+    stop = threading.Event()
+    killed: list[int] = []
+    killer = threading.Thread(target=_kill_one_a_second, args=(workers, seconds, stop, killed), daemon=True)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        stop.set()
+        killer.join()
+
+
+def _kill_one_a_second(
+    workers: Callable[[], list[int]], seconds: int, stop: threading.Event, killed: list[int]
+) -> None:
     pick = random.Random(0)
     for _ in range(seconds):
         if stop.wait(1.0):

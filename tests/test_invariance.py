@@ -12,7 +12,6 @@ from evaluators.benchmark import Question
 from evaluators.config import DataConfig, ExecutionConfig, ModelConfig, RunConfig
 from evaluators.run import evaluate
 from srgen.config import Sampling, SRGenConfig
-from srgen.demo_model import demo_folder
 
 TOPICS = ("apples", "trains", "the moon", "bread", "a clock", "rain", "two dogs", "a bridge", "seven hats", "salt")
 SPREADS = ((1, 25), (2, 8), (4, 3))
@@ -21,7 +20,7 @@ SPREADS = ((1, 25), (2, 8), (4, 3))
 
 @pytest.mark.slow
 @pytest.mark.model
-@pytest.mark.skipif(not (demo_folder() / "config.json").exists(), reason="the demo model is not there")
+@pytest.mark.usefixtures("demo_model")
 def test_samples_depend_neither_on_workers_nor_on_batches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [_tokens(tmp_path / f"{workers}-{batch_size}", workers, batch_size) for workers, batch_size in SPREADS]
     different = [key for key in runs[0] if any(run[key] != runs[0][key] for run in runs[1:])]

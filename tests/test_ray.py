@@ -6,7 +6,6 @@ import functools
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +17,14 @@ from scripted_engine import Script
 from scripted_run import (
     assert_as_undisturbed,
     assert_complete,
+    assert_pulling_beats_a_split,
     children,
     content,
     generating,
     generating_if_split,
     kill_at_random,
-    kill_one_a_second,
     lines,
+    one_killed_a_second,
     run,
     run_config,
     samples,
@@ -83,10 +83,9 @@ def actors(cluster: Any) -> list[int]:
 
 def test_a_node_is_lost_half_way_and_another_comes(cluster: Any, tmp_path: Path) -> None:
     script = Script(median_steps=60, sigma=0.5, step_seconds=0.01, batch_size=2, deadly=frozenset({"q3/1"}))
-    journal = tmp_path / "samples.jsonl"
     with ThreadPoolExecutor(1) as background:
         status = background.submit(run, tmp_path, script, count=30, config=on_cluster(cluster, average=2))
-        while not journal.exists() or (done := journal.read_bytes().count(b"\n")) < 25:
+        while (done := lines(tmp_path)) < 25:
             assert not status.done(), status.result()
             time.sleep(0.1)
         cluster.remove_node(cluster.lost, allow_graceful=False)
@@ -116,31 +115,22 @@ def test_pulling_keeps_the_actors_busy_where_a_split_in_advance_does_not(
     cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = Script(median_steps=40, sigma=1.4, seed=1)
-    for attempt in range(3):
-        directory, began = tmp_path / str(attempt), time.monotonic()
+
+    def measure(directory: Path) -> tuple[float, float]:
+        began = time.monotonic()
         assert run(directory, script, count=30, config=on_cluster(cluster, average=8)) == 0
         logs = Path(cluster.head_node.get_session_dir_path(), "logs").glob("worker-*.out")
-        pulled, split = generating(logs, since=began), generating_if_split(directory, 30, WORKERS)
-        with capsys.disabled():
-            print(f"\nbusy: {100 * pulled:.1f} % by pulling, {100 * split:.1f} % by a split in advance")
-        if pulled >= 0.95:
-            break
-    assert pulled >= 0.95
-    assert 0.55 <= split <= 0.75
+        return generating(logs, since=began), generating_if_split(directory, 30, WORKERS)
+
+    assert_pulling_beats_a_split(measure, tmp_path, capsys)
 
 
 def test_random_actors_are_killed_every_second(
     cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = Script(median_steps=100, step_seconds=0.004, batch_size=2, seed=3)
-    stop = threading.Event()
-    killed: list[int] = []
-    there = functools.partial(actors, cluster)
-    killer = threading.Thread(target=kill_one_a_second, args=(there, 30, stop, killed), daemon=True)
-    killer.start()
-    assert run(tmp_path / "run", script, count=30, config=on_cluster(cluster, average=6, max_attempts=1000)) == 0
-    stop.set()
-    killer.join()
+    with one_killed_a_second(functools.partial(actors, cluster), 30) as killed:
+        assert run(tmp_path / "run", script, count=30, config=on_cluster(cluster, average=6, max_attempts=1000)) == 0
     with capsys.disabled():
         print(f"\n{len(killed)} actors killed with SIGKILL, one a second")
     assert len(killed) >= 15

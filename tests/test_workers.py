@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
-import time
 from pathlib import Path
 
 import pytest
 from scripted_engine import Script
 from scripted_run import (
+    assert_as_undisturbed,
     assert_complete,
+    assert_pulling_beats_a_split,
     children,
-    content,
     generating,
     generating_if_split,
-    kill_one_a_second,
+    one_killed_a_second,
     run,
     run_config,
     samples,
     start,
+    wait_for,
 )
 
 WORKERS = 4
@@ -30,43 +30,25 @@ def test_pulling_keeps_the_workers_busy_where_a_split_in_advance_does_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = Script(median_steps=40, sigma=1.4, seed=1)
-    for attempt in range(3):  # a machine that stalls for a moment takes a percent or two
-        pulled, split = _busy(tmp_path / str(attempt), script, count=30, average=8)
-        with capsys.disabled():
-            print(f"\nbusy: {100 * pulled:.1f} % by pulling, {100 * split:.1f} % by a split in advance")
-        if pulled >= 0.95:
-            break
-    assert pulled >= 0.95
-    assert 0.55 <= split <= 0.75
 
+    def measure(directory: Path) -> tuple[float, float]:
+        assert run(directory, script, count=30, config=run_config(average=8, workers=WORKERS)) == 0
+        return generating((directory / "logs").glob("*.log")), generating_if_split(directory, 30, WORKERS)
 
-def _busy(directory: Path, script: Script, *, count: int, average: int) -> tuple[float, float]:
-    """Share of their time that the workers generated, and what a split of the questions in advance would give."""
-    assert run(directory, script, count=count, config=run_config(average=average, workers=WORKERS)) == 0
-    return generating((directory / "logs").glob("*.log")), generating_if_split(directory, count, WORKERS)
+    assert_pulling_beats_a_split(measure, tmp_path, capsys)
 
 
 def test_random_workers_are_killed_every_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = Script(median_steps=100, step_seconds=0.004, batch_size=2, seed=3)
     config = run_config(average=5, workers=WORKERS, max_attempts=1000)
-    stop = threading.Event()
-    killed: list[int] = []
-    of_this_run = functools.partial(_workers_of, os.getpid())
-    killer = threading.Thread(target=kill_one_a_second, args=(of_this_run, 30, stop, killed), daemon=True)
-    killer.start()
-    assert run(tmp_path, script, count=60, config=config) == 0
-    stop.set()
-    killer.join()
+    with one_killed_a_second(functools.partial(_workers_of, os.getpid()), 30) as killed:
+        assert run(tmp_path / "run", script, count=60, config=config) == 0
     with capsys.disabled():
         print(f"\n{len(killed)} workers killed with SIGKILL, one a second")
     assert len(killed) >= 20
-    assert_complete(tmp_path, 60, 5)
-    assert all(sample["status"] != "failed" for sample in samples(tmp_path))
-    undisturbed = tmp_path / "undisturbed"
-    assert (
-        run(undisturbed, Script(seed=3, median_steps=100, step_seconds=0, batch_size=64), count=60, config=config) == 0
-    )
-    assert content(tmp_path) == content(undisturbed)
+    assert all(sample["status"] != "failed" for sample in samples(tmp_path / "run"))
+    quick = Script(median_steps=100, step_seconds=0, batch_size=64, seed=3)
+    assert_as_undisturbed(tmp_path / "run", tmp_path / "undisturbed", 60, 5, quick)
 
 
 def test_a_sample_that_kills_its_workers_is_recorded_and_takes_no_other_with_it(
@@ -122,15 +104,11 @@ def _workers_of(parent: int) -> list[int]:
 
 def test_workers_go_with_their_parent(tmp_path: Path) -> None:
     process = start(tmp_path, 20, 2, 2, median_steps=500, step_seconds=0.01)
-    deadline = time.monotonic() + 60
-    while len(workers := _workers_of(process.pid)) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(lambda: len(_workers_of(process.pid)) == 2)
+    workers = _workers_of(process.pid)
     process.kill()
     process.communicate()
-    while any(_alive(worker) for worker in workers):
-        assert time.monotonic() < deadline, "a worker outlives its parent"
-        time.sleep(0.1)
+    wait_for(lambda: not any(_alive(worker) for worker in workers))
 
 
 def _alive(pid: int) -> bool:

@@ -34,9 +34,7 @@ CONFIG = EngineConfig(model_path="demo", backend="vllm", dtype="float32", batch_
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[VLLMEngine]:
-    if not (demo_folder() / "config.json").exists():
-        pytest.skip("the demo model is not there: run `python -m srgen.demo_model`")
+def engine(demo_model: None) -> Iterator[VLLMEngine]:
     engine = VLLMEngine.load(CONFIG, **ENGINE, disable_log_stats=False)
     yield engine
     engine.close()
