@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from srgen.errors import UnsupportedModelError
+from srgen.products import by_columns, by_rows
 
 SCALE_FIELDS = ("logit_scale", "lm_head_multiplier")
 DIVISOR_FIELDS = ("logits_scaling",)
@@ -26,6 +28,8 @@ class Readout:
     scale: float = 1.0
     cap: float | None = None
     """Soft cap c of the logits, or None."""
+    head: Callable[[Tensor], Tensor] | None = None
+    """The model's own W h + b, hidden states (R, d) in the dtype of `weight` -> (R, V); it may know a faster way."""
 
     @property
     def vocabulary(self) -> int:
@@ -47,9 +51,12 @@ class Readout:
         """Where W lies, and everything that is computed with it."""
         return self.weight.device
 
+    @torch.no_grad()
     def logits(self, hidden: Tensor) -> Tensor:
         """Logits rows of hidden states (R, d), as the model computes them: (R, V)."""
-        raw = nn.functional.linear(hidden.to(self.weight), self.weight, self.bias).to(self.dtype) * self.scale
+        states = hidden.to(self.weight)
+        raw = nn.functional.linear(states, self.weight, self.bias) if self.head is None else self.head(states)
+        raw = raw.to(self.dtype) * self.scale
         return raw if self.cap is None else self.cap * torch.tanh(raw / self.cap)
 
     def moved_logits(self, hidden: Tensor, shift: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -61,11 +68,11 @@ class Readout:
 
     def shift(self, delta: Tensor) -> Tensor:
         """What corrections (R, d) add to the logits before the cap: s * W delta, (R, V)."""
-        return self.scale * float32_product(delta, self.weight.T)
+        return self.scale * by_columns(delta, self.weight)
 
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Gradients by the corrections, (R, d), from those by their shifts (R, V)."""
-        return self.scale * float32_product(gradient, self.weight)
+        return self.scale * by_rows(gradient, self.weight)
 
     def move(self, logits: Tensor, shift: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits after a shift before the cap, and their derivative by it (None for 1), both shaped like `logits`.
@@ -80,24 +87,6 @@ class Readout:
         step = torch.tanh(shift / self.cap).clamp(-largest, largest)
         moved = (ratio + step) / (1.0 + ratio * step)
         return torch.where(logits.isinf(), logits, self.cap * moved), 1.0 - moved**2
-
-
-def float32_product(rows: Tensor, matrix: Tensor) -> Tensor:
-    """`rows` (R, n) in float32 times `matrix` (n, m) in any dtype, accumulated in float32: (R, m).
-
-    A half-precision matrix is not converted. Each row is scaled to 1 and split into two half-precision parts instead,
-    which costs R more rows in a product whose time is that of reading the matrix.
-    """
-    if matrix.dtype == rows.dtype:
-        return rows @ matrix
-    largest = rows.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
-    scaled = rows / largest
-    high = scaled.to(matrix.dtype)
-    low = (scaled - high.float()).to(matrix.dtype)
-    parts = torch.cat([high, low])
-    product = torch.mm(parts, matrix, out_dtype=torch.float32) if matrix.is_cuda else parts.float() @ matrix.float()
-    count = rows.shape[0]
-    return (product[:count] + product[count:]) * largest
 
 
 def readout_of(model: Any) -> Readout:
@@ -121,7 +110,7 @@ def readout_of(model: Any) -> Readout:
     for scale, cap in _candidates(config):
         readout = Readout(weight, bias, scale, cap)
         if logits_agree(readout.logits(hidden), expected, head.weight.dtype):
-            return readout
+            return replace(readout, head=head) if weight.dtype == head.weight.dtype else readout
     raise UnsupportedModelError(
         f"the logits of {type(model).__name__} are not those of a linear head with a known scale or soft cap; "
         "SRGen cannot correct them"

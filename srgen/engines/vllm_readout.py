@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from srgen.errors import UnsupportedModelError
-from srgen.readout import Readout, float32_product, logits_agree
+from srgen.products import by_columns, by_rows
+from srgen.readout import Readout, logits_agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,14 @@ class ShardedReadout(Readout):
 
     def shift(self, delta: Tensor) -> Tensor:
         """See Readout.shift; a collective call: shards, then all-gather."""
-        return self.scale * self._gather(float32_product(delta, self.weight.T))
+        return self.scale * self._gather(by_columns(delta, self.weight))
 
     def pull_back(self, gradient: Tensor) -> Tensor:
         """See Readout.pull_back; a collective call: partial sums, then all-reduce."""
         rows = self.weight.shape[0]
         first = min(self.rank * rows, self.size)
         mine = gradient[:, first : first + rows]
-        partial = float32_product(mine.contiguous(), self.weight[: mine.shape[1]])
+        partial = by_rows(mine.contiguous(), self.weight[: mine.shape[1]])
         torch.distributed.all_reduce(partial, group=self.group)
         return self.scale * partial
 

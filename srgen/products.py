@@ -1,0 +1,64 @@
+"""A few float32 rows times the LM head's matrix, accumulated in float32: what the time of a reflection goes into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+SLICES = 16
+"""W is multiplied in up to so many slices of its rows: a CPU works on a vector times a matrix with one core only."""
+
+
+def by_columns(rows: Tensor, matrix: Tensor) -> Tensor:
+    """`rows` (R, d) times the transpose of `matrix` (V, d), of any dtype: (R, V)."""
+    return _in_float32(rows, matrix, _by_columns)
+
+
+def by_rows(rows: Tensor, matrix: Tensor) -> Tensor:
+    """`rows` (R, V) times `matrix` (V, d), of any dtype: (R, d)."""
+    return _in_float32(rows, matrix, _by_rows)
+
+
+def _in_float32(rows: Tensor, matrix: Tensor, product: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """A half-precision matrix is not converted: each row is scaled to 1 and split into two half-precision parts.
+
+    That costs R more rows in a product whose time is that of reading the matrix.
+    """
+    if matrix.dtype == rows.dtype:
+        return product(rows, matrix)
+    largest = rows.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+    scaled = rows / largest
+    high = scaled.to(matrix.dtype)
+    low = (scaled - high.float()).to(matrix.dtype)
+    count = rows.shape[0]
+    found = product(torch.cat([high, low]), matrix)
+    return (found[:count] + found[count:]) * largest
+
+
+def _by_columns(rows: Tensor, matrix: Tensor) -> Tensor:
+    if rows.is_cuda:
+        return _on_cuda(rows, matrix.T)
+    slices = _slices(matrix)
+    return torch.bmm(slices, rows.to(slices.dtype).T.expand(len(slices), -1, -1)).flatten(0, 1).T.contiguous()
+
+
+def _by_rows(rows: Tensor, matrix: Tensor) -> Tensor:
+    if rows.is_cuda:
+        return _on_cuda(rows, matrix)
+    slices = _slices(matrix)
+    sliced = rows.to(slices.dtype).reshape(len(rows), *slices.shape[:2])
+    return torch.bmm(sliced.transpose(0, 1), slices).sum(0)
+
+
+def _slices(matrix: Tensor) -> Tensor:
+    """(V, d) as (slices, V / slices, d); a CPU has no half-precision product that accumulates in float32."""
+    wide = matrix.float() if matrix.dtype.itemsize == 2 else matrix
+    count = math.gcd(matrix.shape[0], SLICES)
+    return wide.reshape(count, matrix.shape[0] // count, matrix.shape[1])
+
+
+def _on_cuda(rows: Tensor, matrix: Tensor) -> Tensor:
+    return torch.mm(rows, matrix, out_dtype=torch.float32) if matrix.dtype.itemsize == 2 else rows @ matrix
