@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from srgen.readout import Readout
+from srgen.top import Top, largest
 
 PAGE = 64
 """Positions per page."""
 CHUNK_ELEMENTS = 1 << 22
 """Bound of the temporaries of one chunk, in elements."""
-
-
-class Top(NamedTuple):
-    """The largest logits of some rows in descending order: values (n, M) and token ids (n, M)."""
-
-    values: Tensor
-    ids: Tensor
 
 
 class ContextStore(Protocol):
@@ -212,7 +206,7 @@ class SketchStore(_PagedStore):
         """Append rows; `logits` (n, V) is needed, `top` saves finding the largest again if it holds at least M."""
         if logits is None:
             raise ValueError("the sketch needs logits rows")
-        values, ids = top if top is not None and top.ids.shape[1] >= self.top else torch.topk(logits, self.top, dim=-1)
+        values, ids = top if top is not None and top.ids.shape[1] >= self.top else largest(logits, self.top)
         values, ids = values[:, : self.top], ids[:, : self.top]
         rest = torch.softmax(logits, dim=-1)
         exact = rest.gather(1, ids)

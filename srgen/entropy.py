@@ -17,12 +17,14 @@ def entropy(logits: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
     logits (..., V), -inf allowed; temperature a number or (..., 1). Returns shape (...).
     """
     shifted = logits.float() / temperature
+    shifted.sub_(shifted.amax(dim=-1, keepdim=True))
+    probabilities = torch.softmax(shifted, dim=-1)
+    # The largest shifted logit is 0, so that the largest probability gives the partition sum.
+    log_partition = -probabilities.amax(dim=-1).log()
     # The floor keeps 0 * -inf out of the sum: a forbidden token has weight 0 and adds nothing.
-    shifted.sub_(shifted.amax(dim=-1, keepdim=True)).clamp_min_(torch.finfo(torch.float32).min / 4)
-    weights = shifted.exp()
-    total = weights.sum(dim=-1)
+    shifted.clamp_min_(torch.finfo(torch.float32).min / 4)
     # Sums, not dot products: over a vocabulary, float32 keeps two digits more in pairwise summation.
-    return total.log() - weights.mul_(shifted).sum(dim=-1) / total
+    return log_partition - probabilities.mul_(shifted).sum(dim=-1)
 
 
 class EntropyMonitor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from srgen.config import Sampling
-from srgen.context import Top
+from srgen.top import Top
 
 CANDIDATES = 256
 """Largest logits among which a nucleus is looked for first."""
@@ -93,7 +93,7 @@ class Sampler:
 
         A row is not final where the candidates in `top` do not hold its whole nucleus: `draw_all` must decide it.
         """
-        best = logits.argmax(dim=-1) if top is None else top.ids[:, 0]
+        best = logits.argmax(dim=-1) if top is None else top.argmax
         if not self.samples:
             return best, torch.ones_like(self.greedy)
         if top is None or not self.all_restricted:

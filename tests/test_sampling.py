@@ -5,8 +5,8 @@ import torch
 from scipy import stats
 
 from srgen import Sampling
-from srgen.context import Top
 from srgen.sampling import Sampler, gumbel
+from srgen.top import Top, largest
 
 
 def sampler(count: int, settings: Sampling, vocabulary: int, seed: int = 0) -> Sampler:
@@ -70,6 +70,12 @@ def test_candidates_and_the_whole_vocabulary_agree(top_p: float) -> None:
         assert final.all()
     if top_p == 0.999:
         assert not final.all()
+
+
+def test_the_largest_of_tied_logits_is_the_first() -> None:
+    """As argmax says it, so that a greedy run does not depend on whether somebody wants the largest logits."""
+    logits = torch.randn(20, 5000, generator=torch.Generator().manual_seed(4)).round()
+    assert torch.equal(largest(logits, 256).argmax, logits.argmax(-1))
 
 
 def test_greedy_and_sampled_rows_share_a_batch() -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from srgen.context import Top
 from srgen.engines.base import Request, TokenLogprobs
 from srgen.entropy import entropy
 from srgen.processor import SRGenProcessor
 from srgen.sampling import CANDIDATES, Sampler
+from srgen.top import Top, largest
 
 
 @dataclass(slots=True, eq=False)
@@ -88,7 +88,7 @@ def _top(rows: list[Row], logits: Tensor, sampler: Sampler) -> Top | None:
     wanted = [row.request.srgen.sketch_top for row in rows if row.request.srgen is not None]
     if sampler.all_restricted and sampler.samples:
         wanted.append(CANDIDATES)
-    return Top(*torch.topk(logits, min(max(wanted), logits.shape[1]), dim=-1)) if wanted else None
+    return largest(logits, max(wanted)) if wanted else None
 
 
 def _keep_logprobs(rows: list[Row], chosen: list[int], logits: Tensor) -> None:
