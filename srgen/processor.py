@@ -16,13 +16,17 @@ import torch
 from torch import Tensor
 
 from srgen.config import SRGenConfig
-from srgen.context import CHUNK_ELEMENTS, ContextStore, Top, context_store
+from srgen.context import CHUNK_ELEMENTS, ContextStore, context_store
 from srgen.engines.base import Reflection
 from srgen.entropy import EntropyMonitor, entropy
 from srgen.readout import Readout
 from srgen.reflection import Corrected, CrossEntropy, reflect
+from srgen.top import Top
 
 Key = Hashable
+
+WAITING_ROWS = 1024
+"""Most rows of a prompt that wait as hidden states until a reflection needs them; many samples never trigger."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,8 @@ class _Sample:
     store: ContextStore
     slot: int | None
     """Its context; None once no reflection is left."""
+    waiting: list[tuple[Tensor, list[int]]] = field(default_factory=list)
+    """Rows that the context does not have yet: hidden states (n, d) and the tokens that followed."""
     threshold: float = math.nan
     entropies: list[float] = field(default_factory=list)
     reflections: list[Reflection] = field(default_factory=list)
@@ -74,19 +80,16 @@ class SRGenProcessor:
             self.extend(key, hidden[:-1], prompt[1:])
 
     def extend(self, key: Key, hidden: Tensor, labels: Sequence[int]) -> None:
-        """Add context rows: hidden states (n, d) and the n tokens that followed. Works in chunks of bounded size."""
+        """Add context rows: hidden states (n, d) and the n tokens that followed."""
         sample = self._samples[key]
         if sample.slot is None:
             return
         kept = [i for i, label in enumerate(labels) if not self._is_masked(sample, label)]
-        size = max(1, CHUNK_ELEMENTS // self._readout.vocabulary)
-        for start in range(0, len(kept), size):
-            chunk = kept[start : start + size]
-            rows = hidden[torch.tensor(chunk, device=hidden.device)].to(self._readout.device)
-            # The exact store computes logits rows when it needs them.
-            logits = None if sample.config.reflection == "exact" else self._readout.logits(rows)
-            targets = torch.tensor([labels[i] for i in chunk], device=self._readout.device)
-            sample.store.append([sample.slot] * len(chunk), targets, rows, logits)
+        # Indexing copies, so that the rest of a padded batch is not kept alive.
+        rows = hidden[torch.tensor(kept, dtype=torch.int64, device=hidden.device)].to(self._readout.device)
+        sample.waiting.append((rows, [labels[i] for i in kept]))
+        if sample.reflections or sum(len(waiting) for _, waiting in sample.waiting) > WAITING_ROWS:
+            self._fill(sample)
 
     def triggered(self, keys: Sequence[Key], entropies: Sequence[float]) -> list[int]:
         """Record one step's entropies (nats, at each sample's temperature); indices of the rows that trigger."""
@@ -163,6 +166,8 @@ class SRGenProcessor:
     def _reflect_group(self, keys: list[Key], logits: Tensor, config: SRGenConfig) -> Tensor:
         samples = [self._samples[key] for key in keys]
         temperature = torch.tensor([sample.temperature for sample in samples], device=logits.device)
+        for sample in samples:
+            self._fill(sample)
         contexts = [_context(sample) for sample in samples]
         corrected = reflect(self._readout, contexts, logits, temperature, config)
         statistics = _describe(samples, logits, corrected, temperature)
@@ -173,6 +178,19 @@ class SRGenProcessor:
                 sample.store.close(sample.slot)
                 sample.slot = None
         return corrected.logits
+
+    def _fill(self, sample: _Sample) -> None:
+        """Move the rows that wait into the context, in chunks of bounded size."""
+        assert sample.slot is not None
+        size = max(1, CHUNK_ELEMENTS // self._readout.vocabulary)
+        for hidden, labels in sample.waiting:
+            for start in range(0, len(labels), size):
+                rows, chunk = hidden[start : start + size], labels[start : start + size]
+                # The exact store computes logits rows when it needs them.
+                logits = None if sample.config.reflection == "exact" else self._readout.logits(rows)
+                targets = torch.tensor(chunk, device=self._readout.device)
+                sample.store.append([sample.slot] * len(chunk), targets, rows, logits)
+        sample.waiting.clear()
 
     def _store(self, config: SRGenConfig) -> ContextStore:
         kind = (config.reflection, config.sketch_top)
