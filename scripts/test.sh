@@ -9,4 +9,4 @@ bash scripts/setup.sh dev
 .venv/bin/python -m mypy
 # Two processes of one thread each: on two cores, two threads that wait for each other by spinning are slower.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec .venv/bin/python -m pytest -n 2 --dist loadfile "$@"
+exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

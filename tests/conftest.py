@@ -13,6 +13,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+LONG_FILES = ("test_traces.py", "test_ray.py", "test_workers.py", "test_invariance.py")
+"""Minutes each; handed out first, so that no process is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+
+
 @pytest.fixture(scope="session")
 def demo_model() -> None:
     """The test scripts fetch the embedded model; skipped is only what a bare `pytest` asks of it before that."""
