@@ -65,10 +65,12 @@ class Bench:
                 model = AutoModelForCausalLM.from_config(SHAPES[arguments.shape], dtype=torch.bfloat16).eval()
             tokenizer = NoTokenizer()
         else:
-            model, tokenizer = load_model(EngineConfig(model_path=arguments.model_path, device=arguments.device))
+            config = EngineConfig(model_path=arguments.model_path, device=arguments.device)
+            model, tokenizer = load_model(config)
         model.generation_config.eos_token_id = None
         self.model, self.context = model, arguments.context
-        self.engine = TransformersEngine(model, tokenizer)
+        # An engine that loads a model itself may lay its weights out anew; the others get it as transformers has it.
+        self.engine = TransformersEngine(model, tokenizer) if arguments.shape else TransformersEngine.load(config)
         self.readout = readout_of(model)
 
     def prompts(self, count: int) -> list[list[int]]:

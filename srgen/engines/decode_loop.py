@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from srgen.chat import encode, marker_tokens
+from srgen.engines import decode_attention
 from srgen.engines.base import Completion, FinishReason, Request
 from srgen.engines.kv_cache import RaggedCache
 from srgen.engines.token_choice import Row, choose_tokens
@@ -38,6 +39,9 @@ class DecodeLoop:
         self._processor: SRGenProcessor | None = None
         self._hidden: Tensor | None = None
         self._hook = decoder_of(model).register_forward_hook(self._keep_hidden)
+        self._attention = model.config._attn_implementation
+        if self._attention == "sdpa":
+            model.set_attn_implementation(decode_attention.IMPLEMENTATION)
         self.clear()
 
     @property
@@ -60,6 +64,7 @@ class DecodeLoop:
         """Drop every row and let go of the model."""
         self.clear()
         self._hook.remove()
+        self._model.set_attn_implementation(self._attention)
 
     def cancel(self, request_id: str) -> None:
         """Drop the row of a request, if it is still in flight."""

@@ -14,6 +14,7 @@ from srgen.demo_model import resolve_model_path
 from srgen.engines import EngineConfig
 from srgen.engines.base import Completion, Request
 from srgen.engines.decode_loop import DecodeLoop
+from srgen.engines.packed_linear import pack_linears
 from srgen.errors import ConfigError
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -33,6 +34,7 @@ class TransformersEngine:
     def load(cls, config: EngineConfig) -> TransformersEngine:
         """Load model and tokenizer. Raises ConfigError when that fails."""
         model, tokenizer = load_model(config)
+        pack_linears(model)
         return cls(model, tokenizer, config.batch_size, config.max_model_len)
 
     def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion]:

@@ -1,0 +1,46 @@
+"""Attention of one new token a row, over rows of different lengths, without copies of the keys and values.
+
+Where heads share keys and values (grouped queries), transformers' SDPA repeats both for every head as soon as rows need
+a mask, and reads and writes the whole cache several times a step. For a single query that is not needed: the heads of
+a group are as good as several queries of one head.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+IMPLEMENTATION = "srgen_sdpa"
+
+
+def grouped_sdpa(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """See transformers' AttentionInterface: query (B, heads, T, size), output (B, T, heads, size)."""
+    batch, heads, length, size = query.shape
+    groups = key.shape[1]
+    if length > 1 or heads == groups or attention_mask is None or options.get("position_bias") is not None:
+        output: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        return output
+    grouped = torch.nn.functional.scaled_dot_product_attention(
+        query.reshape(batch, groups, heads // groups, size),
+        key,
+        value,
+        attn_mask=attention_mask.expand(-1, -1, heads // groups, -1),
+        scale=options.get("scaling"),
+    )
+    return grouped.reshape(batch, 1, heads, value.shape[3]), None
+
+
+AttentionInterface.register(IMPLEMENTATION, grouped_sdpa)
+AttentionMaskInterface.register(IMPLEMENTATION, sdpa_mask)
