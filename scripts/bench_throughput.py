@@ -213,7 +213,7 @@ def main() -> None:
     parser.add_argument("--shape", choices=sorted(SHAPES))
     parser.add_argument("--batch_sizes", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--context", type=int, default=200, help="prompt length in tokens")
-    parser.add_argument("--new_tokens", type=int, default=64)
+    parser.add_argument("--new_tokens", type=int, default=256)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--ways", nargs="+", help="only those whose names contain one of these, and the plain engine")
     parser.add_argument("--released_prompts", type=int, help="prompts given to the released code's way; default: all")

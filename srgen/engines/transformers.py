@@ -34,7 +34,8 @@ class TransformersEngine:
     def load(cls, config: EngineConfig) -> TransformersEngine:
         """Load model and tokenizer. Raises ConfigError when that fails."""
         model, tokenizer = load_model(config)
-        pack_linears(model)
+        if config.device_map is None:  # else layers may have hooks that move their inputs
+            pack_linears(model)
         return cls(model, tokenizer, config.batch_size, config.max_model_len)
 
     def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
