@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -20,6 +20,19 @@ PAGE = 64
 """Positions per page."""
 CHUNK_ELEMENTS = 1 << 22
 """Bound of the temporaries of one chunk, in elements."""
+
+
+class Known(NamedTuple):
+    """What a caller has of logits rows already."""
+
+    top: Top | None = None
+    probabilities: Tensor | None = None
+    """Their softmax (n, V), float32; it is overwritten."""
+
+    def rows(self, index: Tensor) -> Known:
+        """Of some of the rows."""
+        top = None if self.top is None else Top(self.top.values[index], self.top.ids[index])
+        return Known(top, None if self.probabilities is None else self.probabilities[index])
 
 
 class ContextStore(Protocol):
@@ -34,7 +47,12 @@ class ContextStore(Protocol):
         ...
 
     def append(
-        self, slots: Sequence[int], labels: Tensor, hidden: Tensor | None, logits: Tensor | None, top: Top | None = None
+        self,
+        slots: Sequence[int],
+        labels: Tensor,
+        hidden: Tensor | None,
+        logits: Tensor | None,
+        known: Known | None = None,
     ) -> None:
         """Append n rows: labels (n,) the tokens that followed, hidden (n, d) or logits (n, V) as the store needs."""
         ...
@@ -146,7 +164,12 @@ class ExactStore(_PagedStore):
         self._pools["hidden"] = torch.zeros(0, readout.hidden, dtype=readout.weight.dtype, device=readout.device)
 
     def append(
-        self, slots: Sequence[int], labels: Tensor, hidden: Tensor | None, logits: Tensor | None, top: Top | None = None
+        self,
+        slots: Sequence[int],
+        labels: Tensor,
+        hidden: Tensor | None,
+        logits: Tensor | None,
+        known: Known | None = None,
     ) -> None:
         """Append rows; `hidden` (n, d) is needed, the rest is not."""
         if hidden is None:
@@ -201,14 +224,20 @@ class SketchStore(_PagedStore):
         return slot
 
     def append(
-        self, slots: Sequence[int], labels: Tensor, hidden: Tensor | None, logits: Tensor | None, top: Top | None = None
+        self,
+        slots: Sequence[int],
+        labels: Tensor,
+        hidden: Tensor | None,
+        logits: Tensor | None,
+        known: Known | None = None,
     ) -> None:
-        """Append rows; `logits` (n, V) is needed, `top` saves finding the largest again if it holds at least M."""
+        """Append rows; `logits` (n, V) is needed, `known` is used where it suffices."""
         if logits is None:
             raise ValueError("the sketch needs logits rows")
+        top, probabilities = known or Known()
         values, ids = top if top is not None and top.ids.shape[1] >= self.top else largest(logits, self.top)
         values, ids = values[:, : self.top], ids[:, : self.top]
-        rest = torch.softmax(logits, dim=-1)
+        rest = torch.softmax(logits, dim=-1) if probabilities is None else probabilities
         exact = rest.gather(1, ids)
         # The largest probability gives the partition sum without another pass over the row.
         log_partitions = values[:, 0] - exact[:, 0].log()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,20 +12,31 @@ from torch import Tensor
 from srgen.config import SRGenConfig
 
 
-def entropy(logits: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
-    """Entropies in nats of softmax(logits / temperature), float32.
+class Softmax(NamedTuple):
+    """Distributions of some rows at a temperature: probabilities (..., V), entropies (...) in nats, float32."""
 
-    logits (..., V), -inf allowed; temperature a number or (..., 1). Returns shape (...).
-    """
-    shifted = logits.float() / temperature
-    shifted.sub_(shifted.amax(dim=-1, keepdim=True))
+    probabilities: Tensor
+    entropies: Tensor
+
+
+def softmax(logits: Tensor, temperature: Tensor | float = 1.0) -> Softmax:
+    """softmax(logits / temperature), logits (..., V) with -inf allowed, temperature a number or (..., 1)."""
+    logits = logits.float()
+    shifted = logits - logits.amax(dim=-1, keepdim=True)
+    if isinstance(temperature, Tensor) or temperature != 1.0:
+        shifted /= temperature
     probabilities = torch.softmax(shifted, dim=-1)
     # The largest shifted logit is 0, so that the largest probability gives the partition sum.
     log_partition = -probabilities.amax(dim=-1).log()
     # The floor keeps 0 * -inf out of the sum: a forbidden token has weight 0 and adds nothing.
-    shifted.clamp_min_(torch.finfo(torch.float32).min / 4)
+    shifted.clamp_min_(torch.finfo(torch.float32).min / 4).mul_(probabilities)
     # Sums, not dot products: over a vocabulary, float32 keeps two digits more in pairwise summation.
-    return log_partition - probabilities.mul_(shifted).sum(dim=-1)
+    return Softmax(probabilities, log_partition - shifted.sum(dim=-1))
+
+
+def entropy(logits: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
+    """The entropies of `softmax(logits, temperature)`."""
+    return softmax(logits, temperature).entropies
 
 
 class EntropyMonitor:

@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 
 from srgen.config import SRGenConfig
-from srgen.context import CHUNK_ELEMENTS, ContextStore, context_store
+from srgen.context import CHUNK_ELEMENTS, ContextStore, Known, context_store
 from srgen.engines.base import Reflection
 from srgen.entropy import EntropyMonitor, entropy
 from srgen.readout import Readout
 from srgen.reflection import Corrected, CrossEntropy, reflect
-from srgen.top import Top
 
 Key = Hashable
 
@@ -125,11 +124,11 @@ class SRGenProcessor:
         tokens: Sequence[int],
         logits: Tensor,
         hidden: Tensor | None = None,
-        top: Top | None = None,
+        known: Known | None = None,
     ) -> None:
         """Add a step's rows to the contexts: n tokens chosen, their uncorrected logits (n, V), hidden states (n, d).
 
-        `hidden` is needed for exact contexts only; `top` are the largest logits where already known.
+        `hidden` is needed for exact contexts only.
         """
         groups: dict[int, tuple[ContextStore, list[int], list[int]]] = {}
         for row, (key, token) in enumerate(zip(keys, tokens, strict=True)):
@@ -142,7 +141,7 @@ class SRGenProcessor:
             # Usually every row goes to one store; the batch is then passed on as it is.
             index = None if len(rows) == len(keys) else torch.tensor(rows, device=logits.device)
             labels = torch.tensor([tokens[row] for row in rows], device=logits.device)
-            picked = None if top is None else Top(_rows(top.values, index), _rows(top.ids, index))
+            picked = known if known is None or index is None else known.rows(index)
             store.append(
                 slots, labels, None if hidden is None else _rows(hidden, index), _rows(logits, index).float(), picked
             )

@@ -51,6 +51,8 @@ class Sampler:
     """(B,) int64."""
     greedy: Tensor
     """(B,) bool."""
+    tempered: bool
+    """Some row's temperature is not 1."""
     samples: bool
     """Some row samples."""
     any_restricted: bool
@@ -72,6 +74,7 @@ class Sampler:
             top_k=torch.tensor([s.top_k or vocabulary for s in settings], device=device)[:, None],
             seeds=torch.tensor(seeds, dtype=torch.int64, device=device),
             greedy=torch.tensor([not s.do_sample for s in settings], device=device),
+            tempered=any(s.entropy_temperature != 1.0 for s in settings),
             samples=bool(restricted),
             any_restricted=any(restricted),
             all_restricted=all(restricted),
@@ -88,9 +91,12 @@ class Sampler:
             greedy=self.greedy[index],
         )
 
-    def draw(self, logits: Tensor, step: Tensor, top: Top | None) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, logits: Tensor, step: Tensor, top: Top | None, probabilities: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Tokens (B,) drawn from logits (B, V) at each row's step (B,), and whether each is final (B,).
 
+        `probabilities` (B, V) are those at the rows' temperatures, where already known.
         A row is not final where the candidates in `top` do not hold its whole nucleus: `draw_all` must decide it.
         """
         best = logits.argmax(dim=-1) if top is None else top.argmax
@@ -98,7 +104,9 @@ class Sampler:
             return best, torch.ones_like(self.greedy)
         if top is None or not self.all_restricted:
             return self.draw_all(logits, step), torch.ones_like(self.greedy)
-        mass = torch.softmax(logits / self.temperature, dim=-1).gather(1, top.ids)
+        if probabilities is None:
+            probabilities = torch.softmax(logits / self.temperature, dim=-1)
+        mass = probabilities.gather(1, top.ids)
         reached = mass.cumsum(-1)
         enough = (reached[:, -1:] >= self.top_p) | (self.top_k <= top.ids.shape[1])
         chosen = self._pick(top.values / self.temperature, top.ids, reached - mass, step)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from srgen.context import Known
 from srgen.engines.base import Request, TokenLogprobs
-from srgen.entropy import entropy
+from srgen.entropy import softmax
 from srgen.processor import SRGenProcessor
 from srgen.sampling import CANDIDATES, Sampler
 from srgen.top import Top, largest
@@ -60,11 +61,13 @@ def choose_tokens(
     step = _Step(logits, sampler, torch.tensor([len(row.tokens) for row in rows], device=logits.device))
     monitored = any(row.request.srgen is not None or row.request.record_entropy for row in rows)
     top = _top(rows, logits, sampler)
-    tokens, final = sampler.draw(logits, step.index, top)
-    columns = [tokens.double(), final.double()]
+    probabilities = None
+    columns = []
     if monitored:
-        columns.append(entropy(logits, sampler.temperature).double())
-    drawn, decided, *rest = torch.stack(columns).tolist()
+        probabilities, entropies = softmax(logits, sampler.temperature if sampler.tempered else 1.0)
+        columns.append(entropies.double())
+    columns += [column.double() for column in sampler.draw(logits, step.index, top, probabilities)]
+    *rest, drawn, decided = torch.stack(columns).tolist()
     values = rest[0] if rest else [math.nan] * len(rows)
     chosen = [int(token) for token in drawn]
     step.redraw(chosen, [i for i, is_final in enumerate(decided) if not is_final])
@@ -73,7 +76,7 @@ def choose_tokens(
         if triggered:
             corrected = processor.reflect([rows[i] for i in triggered], logits[triggered])
             step.redraw(chosen, triggered, corrected)
-        processor.commit(rows, chosen, logits, hidden, top)
+        processor.commit(rows, chosen, logits, hidden, Known(top, None if sampler.tempered else probabilities))
         if triggered:
             logits[triggered] = corrected
     _keep_logprobs(rows, chosen, logits)
