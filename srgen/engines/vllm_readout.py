@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -92,6 +93,13 @@ def _readout(head: Any, layer: Any, group: Any) -> Readout:
         weight, bias = weight.float(), None if bias is None else bias.float()
     settings: dict[str, Any] = {"weight": weight, "bias": bias, "scale": layer.scale, "cap": layer.soft_cap}
     if ranks == 1:
-        return Readout(**settings)
+        same = weight.dtype == head.weight.dtype
+        return Readout(**settings, head=partial(_product, head, layer.org_vocab_size) if same else None)
     rank = torch.distributed.get_rank(group)
     return ShardedReadout(**settings, size=layer.org_vocab_size, rank=rank, group=group)
+
+
+def _product(head: Any, size: int, states: Tensor) -> Tensor:
+    """The head's W h + b as vLLM computes it, without the padding of the vocabulary."""
+    logits: Tensor = head.quant_method.apply(head, states, bias=getattr(head, "bias", None))
+    return logits[:, :size]
