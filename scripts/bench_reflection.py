@@ -21,7 +21,7 @@ from torch import Tensor
 from srgen import Request, Sampling, SRGenConfig
 from srgen.context import ExactStore, SketchStore
 from srgen.engines import EngineConfig
-from srgen.engines.transformers import TransformersEngine, load_model
+from srgen.engines.transformers import TransformersEngine
 from srgen.readout import Readout, decoder_of, readout_of
 from srgen.reflection import reflect
 
@@ -47,7 +47,8 @@ def context_of(arguments: argparse.Namespace, length: int) -> tuple[Readout, Ten
             states,
             torch.randint(vocabulary, (length,), device=arguments.device, generator=generator),
         )
-    model, tokenizer = load_model(EngineConfig(model_path=arguments.model_path, device=arguments.device))
+    engine = TransformersEngine.load(EngineConfig(model_path=arguments.model_path, device=arguments.device))
+    model, tokenizer = engine.model, engine.tokenizer
     text = "".join(TEXT.format(n=3 + i, m=2 + i % 5, k=i % 4, p=1 + i % 7) for i in range(length // 20))
     ids = torch.tensor([tokenizer(text)["input_ids"][:length]], device=model.device)
     with torch.inference_mode():

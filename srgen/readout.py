@@ -29,7 +29,7 @@ class Readout:
     cap: float | None = None
     """Soft cap c of the logits, or None."""
     head: Callable[[Tensor], Tensor] | None = None
-    """The model's own W h + b, hidden states (R, d) in the dtype of `weight` -> (R, V); it may know a faster way."""
+    """The model's own way to W h + b, hidden states (R, d) in the dtype of `weight` -> (R, V); None for a plain one."""
 
     @property
     def vocabulary(self) -> int:
@@ -61,7 +61,7 @@ class Readout:
 
     def moved_logits(self, hidden: Tensor, shift: Tensor) -> tuple[Tensor, Tensor | None]:
         """`move` of the logits rows of hidden states (R, d) by one shift (V,)."""
-        if self.cap is None and self.scale == 1.0 and self.weight.dtype == self.dtype:
+        if self.head is None and self.cap is None and self.scale == 1.0 and self.weight.dtype == self.dtype:
             # The shift is then no more than another bias.
             return nn.functional.linear(hidden, self.weight, shift if self.bias is None else self.bias + shift), None
         return self.move(self.logits(hidden), shift)
@@ -110,7 +110,8 @@ def readout_of(model: Any) -> Readout:
     for scale, cap in _candidates(config):
         readout = Readout(weight, bias, scale, cap)
         if logits_agree(readout.logits(hidden), expected, head.weight.dtype):
-            return replace(readout, head=head) if weight.dtype == head.weight.dtype else readout
+            plain = type(head) is nn.Linear or weight.dtype != head.weight.dtype
+            return readout if plain else replace(readout, head=head)
     raise UnsupportedModelError(
         f"the logits of {type(model).__name__} are not those of a linear head with a known scale or soft cap; "
         "SRGen cannot correct them"
