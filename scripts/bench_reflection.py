@@ -24,6 +24,7 @@ from srgen.engines import EngineConfig
 from srgen.engines.transformers import TransformersEngine
 from srgen.readout import Readout, decoder_of, readout_of
 from srgen.reflection import reflect
+from srgen.rows import Rows
 
 TEXT = (
     "A farmer has {n} hens and each hen lays {m} eggs a day. He keeps {k} of them for his family and sells the rest at "
@@ -84,7 +85,7 @@ def prepared(method: str, readout: Readout, states: Tensor, ids: Tensor, config:
         slot = store.open()
         for start in range(0, len(states) - 1, 64):
             rows = states[start : min(start + 64, len(states) - 1)]
-            store.append([slot] * len(rows), ids[start + 1 : start + 1 + len(rows)], rows, readout.logits(rows))
+            store.append([slot] * len(rows), ids[start + 1 : start + 1 + len(rows)], Rows(rows, readout.logits(rows)))
         last = readout.logits(states[-1:])
     temperature = torch.ones(1, device=last.device)
 

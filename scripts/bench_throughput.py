@@ -12,7 +12,7 @@ import argparse
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -84,14 +84,19 @@ class Bench:
             found.append(self.engine.tokenizer(text)["input_ids"][: self.context])
         return found
 
-    def by_generate(self, prompts: list[list[int]]) -> None:
-        """transformers' own loop."""
+    def by_generate(self, prompts: list[list[int]]) -> int:
+        """transformers' own loop; no reflections."""
         ids = torch.tensor(prompts, device=self.model.device)
         mask = torch.ones_like(ids)
         self.model.generate(ids, attention_mask=mask, max_new_tokens=self.new_tokens, do_sample=False, pad_token_id=0)
+        return 0
 
-    def by_engine(self, prompts: list[list[int]], config: SRGenConfig | None, record: bool = False) -> list[Any]:
-        """Our engine, all prompts in one batch."""
+    def by_engine(self, prompts: list[list[int]], config: SRGenConfig | None) -> int:
+        """Our engine, all prompts in one batch; the number of reflections."""
+        return sum(len(completion.reflections) for completion in self.completions(prompts, config))
+
+    def completions(self, prompts: list[list[int]], config: SRGenConfig | None, record: bool = False) -> list[Any]:
+        """What our engine makes of the prompts, all in one batch."""
         self.engine.batch_size = len(prompts)
         sampling = Sampling(do_sample=False, max_new_tokens=self.new_tokens)
         requests = [
@@ -137,20 +142,20 @@ class Bench:
             delta = by_autograd(self.readout, states, ids[0], config)
         return self.readout.logits((states[-1].float() + delta)[None])[0], cache
 
-    def threshold(self, prompts: list[list[int]], rate: float) -> float:
-        """The entropy that a fraction `rate` of the steps exceeds."""
-        values = [v for c in self.by_engine(prompts, None, record=True) for v in c.entropies[1:]]
-        return float(torch.tensor(values).quantile(1 - rate))
+    def thresholds(self, prompts: list[list[int]], rates: Sequence[float]) -> list[float]:
+        """The entropies that fractions `rates` of the steps exceed."""
+        values = [v for c in self.completions(prompts, None, record=True) for v in c.entropies[1:]]
+        return [float(torch.tensor(values).quantile(1 - rate)) for rate in rates]
 
-    def seconds(self, run: Callable[[], Any]) -> tuple[float, float]:
-        """(CPU seconds of the process, wall seconds) of one run."""
+    def seconds(self, run: Callable[[], int]) -> tuple[float, float, int]:
+        """(CPU seconds of the process, wall seconds, reflections) of one run."""
         if self.cuda:
             torch.cuda.synchronize()
         cpu, wall = time.process_time(), time.perf_counter()
-        run()
+        reflections = run()
         if self.cuda:
             torch.cuda.synchronize()
-        return time.process_time() - cpu, time.perf_counter() - wall
+        return time.process_time() - cpu, time.perf_counter() - wall, reflections
 
 
 def static(threshold: float) -> SRGenConfig:
@@ -160,8 +165,8 @@ def static(threshold: float) -> SRGenConfig:
 def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
     """One table: medians over interleaved repeats, tokens per second and the ratio to the plain engine."""
     prompts = bench.prompts(batch)
-    paper, tenfold = (static(bench.threshold(prompts, rate)) for rate in (PAPER_RATE, 10 * PAPER_RATE))
-    ways: dict[str, Callable[[], Any]] = {
+    paper, tenfold = map(static, bench.thresholds(prompts, (PAPER_RATE, 10 * PAPER_RATE)))
+    ways: dict[str, Callable[[], int]] = {
         "model.generate": lambda: bench.by_generate(prompts),
         "engine, plain": lambda: bench.by_engine(prompts, None),
         "engine, monitoring only": lambda: bench.by_engine(prompts, static(NEVER)),
@@ -169,41 +174,34 @@ def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
         "engine, SRGen at ten times that": lambda: bench.by_engine(prompts, tenfold),
     }
     released = "the released code's way, paper's rate"
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in [*ways, released]}
+    times: dict[str, list[tuple[float, float, float]]] = {name: [] for name in [*ways, released]}
     if arguments.ways:
         wanted = ["engine, plain", *arguments.ways]
         ways = {name: way for name, way in ways.items() if any(part in name for part in wanted)}
-    alone, reflections = prompts[: arguments.released_prompts], 0
-
-    def released_way() -> None:
-        nonlocal reflections
-        reflections = bench.by_released_way(alone, paper)
-
+    alone = prompts[: arguments.released_prompts]
     for repeat in range(arguments.repeat):
         # The order turns round, so that a drift of the machine weighs on no way more than on another.
         for name in list(ways)[:: 1 if repeat % 2 == 0 else -1]:
             times[name].append(bench.seconds(ways[name]))
         if repeat < arguments.released_repeat:
-            cpu, wall = bench.seconds(released_way)
+            cpu, wall, reflections = bench.seconds(lambda: bench.by_released_way(alone, paper))
             # One prompt after the other: all of them would take in proportion.
-            times[released].append((cpu * batch / len(alone), wall * batch / len(alone)))
+            share = len(alone) / batch
+            times[released].append((cpu / share, wall / share, reflections / share))
     kind = 1 if bench.cuda else 0  # of the (CPU, wall) seconds
     tokens = batch * bench.new_tokens
     plain = [seconds[kind] for seconds in times["engine, plain"]]
-    rate = 1000 * sum(len(c.reflections) for c in bench.by_engine(prompts, paper)) / tokens
     print(f"\nbatch {batch}, prompts of {bench.context} tokens, {bench.new_tokens} new each")
-    released_rate = 1000 * reflections / (len(alone) * bench.new_tokens)
-    print(f"reflections in 1,000 tokens: SRGen {rate:.1f}, the released way {released_rate:.1f}")
     print("ratio to plain: plain engine's time / this one's, median over pairs of one repeat")
-    print("| way | tokens/s (wall) | tokens per CPU second | ratio to plain | ratio to the released way |")
-    print("| --- | --- | --- | --- | --- |")
+    print("| way | reflections per 1,000 | tokens/s (wall) | tokens per CPU second | to plain | to the released way |")
+    print("| --- | --- | --- | --- | --- | --- |")
     base = statistics.median(seconds[kind] for seconds in times[released]) if times[released] else math.nan
     for name, found in times.items():
         if found:
             ratio = statistics.median(p / seconds[kind] for p, seconds in zip(plain, found, strict=False))
-            cpu, wall = (statistics.median(column) for column in zip(*found, strict=True))
+            cpu, wall, reflections = (statistics.median(column) for column in zip(*found, strict=True))
             speeds = f"{tokens / wall:.1f} | {tokens / cpu:.1f} | {ratio:.3f} | {base / (cpu, wall)[kind]:.1f}"
-            print(f"| {name} | {speeds} |", flush=True)
+            print(f"| {name} | {1000 * reflections / tokens:.1f} | {speeds} |", flush=True)
 
 
 def main() -> None:

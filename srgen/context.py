@@ -8,31 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from srgen.readout import Readout
-from srgen.top import Top, largest
+from srgen.rows import Rows, largest
 
 PAGE = 64
 """Positions per page."""
 CHUNK_ELEMENTS = 1 << 22
 """Bound of the temporaries of one chunk, in elements."""
-
-
-class Known(NamedTuple):
-    """What a caller has of logits rows already."""
-
-    top: Top | None = None
-    probabilities: Tensor | None = None
-    """Their softmax (n, V), float32; it is overwritten."""
-
-    def rows(self, index: Tensor) -> Known:
-        """Of some of the rows."""
-        top = None if self.top is None else Top(self.top.values[index], self.top.ids[index])
-        return Known(top, None if self.probabilities is None else self.probabilities[index])
 
 
 class ContextStore(Protocol):
@@ -46,15 +33,8 @@ class ContextStore(Protocol):
         """Free a slot."""
         ...
 
-    def append(
-        self,
-        slots: Sequence[int],
-        labels: Tensor,
-        hidden: Tensor | None,
-        logits: Tensor | None,
-        known: Known | None = None,
-    ) -> None:
-        """Append n rows: labels (n,) the tokens that followed, hidden (n, d) or logits (n, V) as the store needs."""
+    def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
+        """Append n rows; labels (n,) are the tokens that followed."""
         ...
 
     def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,18 +143,11 @@ class ExactStore(_PagedStore):
         super().__init__(readout, readout.vocabulary)
         self._pools["hidden"] = torch.zeros(0, readout.hidden, dtype=readout.weight.dtype, device=readout.device)
 
-    def append(
-        self,
-        slots: Sequence[int],
-        labels: Tensor,
-        hidden: Tensor | None,
-        logits: Tensor | None,
-        known: Known | None = None,
-    ) -> None:
-        """Append rows; `hidden` (n, d) is needed, the rest is not."""
-        if hidden is None:
+    def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
+        """Append rows; `hidden` is needed, the rest is not."""
+        if rows.hidden is None:
             raise ValueError("the exact context needs hidden states")
-        self._write(slots, {"labels": labels, "hidden": hidden})
+        self._write(slots, {"labels": labels, "hidden": rows.hidden})
 
     def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
         """See ContextStore."""
@@ -223,21 +196,14 @@ class SketchStore(_PagedStore):
             self._rest_slope[slot] = 0
         return slot
 
-    def append(
-        self,
-        slots: Sequence[int],
-        labels: Tensor,
-        hidden: Tensor | None,
-        logits: Tensor | None,
-        known: Known | None = None,
-    ) -> None:
-        """Append rows; `logits` (n, V) is needed, `known` is used where it suffices."""
-        if logits is None:
+    def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
+        """Append rows; `logits` is needed, `top` (of at least M) and `probabilities` are not found out again."""
+        if rows.logits is None:
             raise ValueError("the sketch needs logits rows")
-        top, probabilities = known or Known()
+        logits, top = rows.logits.to(self._readout.dtype), rows.top
         values, ids = top if top is not None and top.ids.shape[1] >= self.top else largest(logits, self.top)
         values, ids = values[:, : self.top], ids[:, : self.top]
-        rest = torch.softmax(logits, dim=-1) if probabilities is None else probabilities
+        rest = torch.softmax(logits, dim=-1) if rows.probabilities is None else rows.probabilities
         exact = rest.gather(1, ids)
         # The largest probability gives the partition sum without another pass over the row.
         log_partitions = values[:, 0] - exact[:, 0].log()

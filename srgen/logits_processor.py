@@ -17,6 +17,7 @@ from srgen.entropy import entropy
 from srgen.errors import ConfigError, SRGenError
 from srgen.processor import Record, SRGenProcessor
 from srgen.readout import decoder_of, last_hidden_state, readout_of
+from srgen.rows import Rows
 
 
 class SRGenLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
@@ -116,7 +117,7 @@ class SRGenLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
         if self._running:
             logits, hidden = self._pending
             chosen = [tokens[row] for row in self._running]
-            self._processor.commit(self._running, chosen, logits[self._running], hidden[self._running])
+            self._processor.commit(self._running, chosen, Rows(hidden[self._running], logits[self._running]))
 
 
 class ForwardPasses:

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from srgen.config import SRGenConfig
-from srgen.context import CHUNK_ELEMENTS, ContextStore, Known, context_store
+from srgen.context import CHUNK_ELEMENTS, ContextStore, context_store
 from srgen.engines.base import Reflection
 from srgen.entropy import EntropyMonitor, entropy
 from srgen.readout import Readout
 from srgen.reflection import Corrected, CrossEntropy, reflect
+from srgen.rows import Rows
 
 Key = Hashable
 
@@ -118,33 +119,21 @@ class SRGenProcessor:
             corrected[rows] = self._reflect_group([keys[row] for row in rows], logits[rows].float(), config)
         return corrected
 
-    def commit(
-        self,
-        keys: Sequence[Key],
-        tokens: Sequence[int],
-        logits: Tensor,
-        hidden: Tensor | None = None,
-        known: Known | None = None,
-    ) -> None:
-        """Add a step's rows to the contexts: n tokens chosen, their uncorrected logits (n, V), hidden states (n, d).
-
-        `hidden` is needed for exact contexts only.
-        """
+    def commit(self, keys: Sequence[Key], tokens: Sequence[int], rows: Rows) -> None:
+        """Add a step's n rows to the contexts, with the n tokens that were chosen."""
         groups: dict[int, tuple[ContextStore, list[int], list[int]]] = {}
         for row, (key, token) in enumerate(zip(keys, tokens, strict=True)):
             sample = self._samples.get(key)
             if sample is not None and sample.slot is not None and not self._is_masked(sample, token):
-                _, slots, rows = groups.setdefault(id(sample.store), (sample.store, [], []))
+                _, slots, kept = groups.setdefault(id(sample.store), (sample.store, [], []))
                 slots.append(sample.slot)
-                rows.append(row)
-        for store, slots, rows in groups.values():
+                kept.append(row)
+        for store, slots, kept in groups.values():
+            device = self._readout.device
+            labels = torch.tensor([tokens[row] for row in kept], device=device)
             # Usually every row goes to one store; the batch is then passed on as it is.
-            index = None if len(rows) == len(keys) else torch.tensor(rows, device=logits.device)
-            labels = torch.tensor([tokens[row] for row in rows], device=logits.device)
-            picked = known if known is None or index is None else known.rows(index)
-            store.append(
-                slots, labels, None if hidden is None else _rows(hidden, index), _rows(logits, index).float(), picked
-            )
+            whole = len(kept) == len(keys)
+            store.append(slots, labels, rows if whole else rows.pick(torch.tensor(kept, device=device)))
 
     def release(self, key: Key) -> Record:
         """End a sample and free its context."""
@@ -188,7 +177,7 @@ class SRGenProcessor:
                 # The exact store computes logits rows when it needs them.
                 logits = None if sample.config.reflection == "exact" else self._readout.logits(rows)
                 targets = torch.tensor(chunk, device=self._readout.device)
-                sample.store.append([sample.slot] * len(chunk), targets, rows, logits)
+                sample.store.append([sample.slot] * len(chunk), targets, Rows(rows, logits))
         sample.waiting.clear()
 
     def _store(self, config: SRGenConfig) -> ContextStore:
@@ -204,10 +193,6 @@ class SRGenProcessor:
 def _context(sample: _Sample) -> CrossEntropy:
     assert sample.slot is not None
     return partial(sample.store.cross_entropy, sample.slot)
-
-
-def _rows(values: Tensor, index: Tensor | None) -> Tensor:
-    return values if index is None else values[index]
 
 
 def _describe(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from srgen.config import Sampling
-from srgen.top import Top
+from srgen.rows import Top
 
 CANDIDATES = 256
 """Largest logits among which a nucleus is looked for first."""

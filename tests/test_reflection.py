@@ -13,6 +13,7 @@ from srgen.context import ExactStore, SketchStore
 from srgen.products import by_columns, by_rows
 from srgen.readout import Readout
 from srgen.reflection import entropy_and_gradient, reflect
+from srgen.rows import Rows
 
 HEADS = st.sampled_from([(1.0, None), (0.25, None), (1.0, 3.0), (2.0, 5.0)])
 
@@ -42,7 +43,7 @@ def filled(store, readout: Readout, states: Tensor, labels: Tensor) -> int:
     # In two parts, as a prompt and a step are.
     for part in (slice(0, 9), slice(9, None)):
         rows = states[part]
-        store.append([slot] * len(rows), labels[part], rows, readout.logits(rows))
+        store.append([slot] * len(rows), labels[part], Rows(rows, readout.logits(rows)))
     return slot
 
 

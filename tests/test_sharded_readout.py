@@ -15,6 +15,7 @@ from srgen.context import SketchStore
 from srgen.engines.vllm_readout import ShardedReadout
 from srgen.readout import Readout
 from srgen.reflection import reflect
+from srgen.rows import Rows
 
 RANKS, HIDDEN, VOCABULARY, PADDED = 2, 8, 37, 40
 CAP = 20.0
@@ -46,7 +47,7 @@ def results(readout: Readout) -> dict[str, Tensor]:
     rows = torch.randn(3, VOCABULARY, generator=generator)
     store = SketchStore(readout, 6)
     slot = store.open()
-    store.append([slot] * 12, torch.arange(12), hidden, readout.logits(hidden))
+    store.append([slot] * 12, torch.arange(12), Rows(hidden, readout.logits(hidden)))
     context = [lambda shift: store.cross_entropy(slot, shift)] * 3
     corrected = reflect(readout, context, rows, torch.ones(3), SRGenConfig(times=3, lr=0.05))
     return {

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from srgen.context import Known
 from srgen.engines.base import Request, TokenLogprobs
 from srgen.entropy import softmax
 from srgen.processor import SRGenProcessor
+from srgen.rows import Rows, Top, largest
 from srgen.sampling import CANDIDATES, Sampler
-from srgen.top import Top, largest
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +75,8 @@ def choose_tokens(
         if triggered:
             corrected = processor.reflect([rows[i] for i in triggered], logits[triggered])
             step.redraw(chosen, triggered, corrected)
-        processor.commit(rows, chosen, logits, hidden, Known(top, None if sampler.tempered else probabilities))
+        untempered = None if sampler.tempered else probabilities
+        processor.commit(rows, chosen, Rows(hidden, logits, top, untempered))
         if triggered:
             logits[triggered] = corrected
     _keep_logprobs(rows, chosen, logits)

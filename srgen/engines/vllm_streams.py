@@ -18,6 +18,7 @@ from torch import Tensor
 from srgen.engines.vllm_arguments import Arguments
 from srgen.entropy import entropy
 from srgen.processor import Record, SRGenProcessor
+from srgen.rows import Rows
 
 UNTAKEN = 4096
 """Statistics of ended requests that are kept until somebody takes them; the oldest are dropped first."""
@@ -172,7 +173,7 @@ class SRGenStreams:
             # Usually the batch is the same as a step ago, and its rows are passed on as they lie.
             whole = rows == list(range(len(held.logits)))
             logits, hidden = (held.logits, held.hidden) if whole else (held.logits[rows], held.hidden[rows])
-            self._processor.commit([segment.key for segment in group], labels, logits, hidden)
+            self._processor.commit([segment.key for segment in group], labels, Rows(hidden, logits))
             for stream in streams:
                 stream.absorbed += 1
 

@@ -18,6 +18,7 @@ from srgen.engines.vllm_streams import UNTAKEN, Segment, SRGenStreams, Step
 from srgen.entropy import entropy
 from srgen.processor import Record, SRGenProcessor
 from srgen.readout import Readout
+from srgen.rows import Rows
 
 VOCABULARY, HIDDEN = 31, 6
 CONFIG = SRGenConfig(adaptive_entropy=False, entropy_threshold=1.5, max_retries=3, lr=0.05)
@@ -56,7 +57,7 @@ def one_by_one(readout: Readout, prompt: list[int], steps: int) -> tuple[list[in
         logits = readout.logits(hidden)
         hits = processor.triggered(["it"], entropy(logits).tolist())
         chosen = int((processor.reflect(["it"], logits) if hits else logits).argmax())
-        processor.commit(["it"], [chosen], logits, hidden)
+        processor.commit(["it"], [chosen], Rows(hidden, logits))
         tokens.append(chosen)
     return tokens[len(prompt) :], processor.release("it")
 
