@@ -18,8 +18,13 @@ from srgen.rows import Rows, largest
 
 PAGE = 64
 """Positions per page."""
-CHUNK_ELEMENTS = 1 << 22
-"""Bound of the temporaries of one chunk, in elements."""
+CPU_CHUNK, GPU_CHUNK = 1 << 21, 1 << 24
+"""Bounds of a chunk's temporaries, in elements: what a cache holds; enough rows that reading W is not all of the work."""
+
+
+def chunk_rows(device: torch.device, row_elements: int) -> int:
+    """How many rows to work on at once, where a row's temporaries have so many elements."""
+    return max(1, (CPU_CHUNK if device.type == "cpu" else GPU_CHUNK) // row_elements)
 
 
 class ContextStore(Protocol):
@@ -110,7 +115,7 @@ class _PagedStore:
         self._readout = readout
         self._pages = _Pages()
         self._pools: dict[str, Tensor] = {"labels": torch.zeros(0, dtype=torch.int32, device=readout.device)}
-        self._chunk = max(1, CHUNK_ELEMENTS // row_elements)
+        self._chunk = chunk_rows(readout.device, row_elements)
 
     def open(self) -> int:
         return self._pages.open()
@@ -228,9 +233,9 @@ class SketchStore(_PagedStore):
     def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
         """See ContextStore."""
         rest, rest_slope = self._rest[slot], self._mean_rest_slope(slot)
-        rest_growth = rest * (shift if rest_slope is None else shift * rest_slope).exp()
-        rest_ratio = rest_growth.sum() / rest.sum().clamp_min(torch.finfo(torch.float32).tiny)
         growth = shift.exp() if rest_slope is None else None
+        rest_growth = rest * ((shift * rest_slope).exp() if growth is None else growth)
+        rest_ratio = rest_growth.sum() / rest.sum().clamp_min(torch.finfo(torch.float32).tiny)
         loss, gradient = shift.new_zeros(()), torch.zeros_like(shift)
         mass, moved_mass = shift.new_zeros(()), shift.new_zeros(())
         for chunk in self._chunks(slot):

@@ -21,17 +21,15 @@ class Softmax(NamedTuple):
 
 def softmax(logits: Tensor, temperature: Tensor | float = 1.0) -> Softmax:
     """softmax(logits / temperature), logits (..., V) with -inf allowed, temperature a number or (..., 1)."""
-    logits = logits.float()
-    shifted = logits - logits.amax(dim=-1, keepdim=True)
+    scaled = logits.float()
     if isinstance(temperature, Tensor) or temperature != 1.0:
-        shifted /= temperature
-    probabilities = torch.softmax(shifted, dim=-1)
-    # The largest shifted logit is 0, so that the largest probability gives the partition sum.
-    log_partition = -probabilities.amax(dim=-1).log()
-    # The floor keeps 0 * -inf out of the sum: a forbidden token has weight 0 and adds nothing.
-    shifted.clamp_min_(torch.finfo(torch.float32).min / 4).mul_(probabilities)
-    # Sums, not dot products: over a vocabulary, float32 keeps two digits more in pairwise summation.
-    return Softmax(probabilities, log_partition - shifted.sum(dim=-1))
+        scaled = scaled / temperature
+    probabilities = torch.softmax(scaled, dim=-1)
+    largest = scaled.amax(dim=-1)
+    # H = -log p_max - sum p (z - z_max). The sum is taken in two, which saves a pass over the row; a forbidden token's
+    # 0 * -inf is left out. Sums, not dot products: over a vocabulary, pairwise summation keeps two digits more.
+    distance = (probabilities * scaled).nansum(dim=-1) - largest * probabilities.sum(dim=-1)
+    return Softmax(probabilities, -probabilities.amax(dim=-1).log() - distance)
 
 
 def entropy(logits: Tensor, temperature: Tensor | float = 1.0) -> Tensor:

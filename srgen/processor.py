@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from srgen.config import SRGenConfig
-from srgen.context import CHUNK_ELEMENTS, ContextStore, context_store
+from srgen.context import ContextStore, chunk_rows, context_store
 from srgen.engines.base import Reflection
 from srgen.entropy import EntropyMonitor, entropy
 from srgen.readout import Readout
@@ -170,7 +170,7 @@ class SRGenProcessor:
     def _fill(self, sample: _Sample) -> None:
         """Move the rows that wait into the context, in chunks of bounded size."""
         assert sample.slot is not None
-        size = max(1, CHUNK_ELEMENTS // self._readout.vocabulary)
+        size = chunk_rows(self._readout.device, self._readout.vocabulary)
         for hidden, labels in sample.waiting:
             for start in range(0, len(labels), size):
                 rows, chunk = hidden[start : start + size], labels[start : start + size]

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-SLICES = 16
-"""W is multiplied in up to so many slices of its rows: a CPU works on a vector times a matrix with one core only."""
+SLICES = 256
+"""W is multiplied in up to so many slices of its rows: a CPU works on a vector times a matrix with one core only, and a
+slice that its cache holds serves several vectors."""
 
 
 def by_columns(rows: Tensor, matrix: Tensor) -> Tensor:
