@@ -1,30 +1,21 @@
 """What is kept of a context's logits rows, and its cross entropy under a shift of all of them (METHOD section 3).
 
 L positions, V vocabulary, M kept entries, d hidden size. A store holds the contexts of many samples, each under a slot.
-Its rows lie in pages, so that appending the rows of a whole batch is one write and a sample that ends frees its pages.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from srgen.paging import PagedStore, chunk_rows, grown
 from srgen.readout import Readout
 from srgen.rows import Rows, largest
-
-PAGE = 64
-"""Positions per page."""
-CPU_CHUNK, GPU_CHUNK = 1 << 21, 1 << 24
-"""Bounds of a chunk's temporaries, in elements: what a cache holds; enough rows that reading W is not all of the work."""
-
-
-def chunk_rows(device: torch.device, row_elements: int) -> int:
-    """How many rows to work on at once, where a row's temporaries have so many elements."""
-    return max(1, (CPU_CHUNK if device.type == "cpu" else GPU_CHUNK) // row_elements)
+from srgen.waiting import WaitingRows
 
 
 class ContextStore(Protocol):
@@ -50,98 +41,7 @@ class ContextStore(Protocol):
         ...
 
 
-class _Pages:
-    """Page tables: which rows of the pool belong to which slot."""
-
-    def __init__(self) -> None:
-        self.lengths: dict[int, int] = {}
-        self.capacity = 0
-        self._tables: dict[int, list[int]] = {}
-        self._free: list[int] = []
-        self._closed: list[int] = []
-
-    def open(self) -> int:
-        slot = self._closed.pop() if self._closed else len(self.lengths)
-        self.lengths[slot] = 0
-        self._tables[slot] = []
-        return slot
-
-    def close(self, slot: int) -> None:
-        self._free.extend(self._tables.pop(slot))
-        self.lengths.pop(slot)
-        self._closed.append(slot)
-
-    def extend(self, slots: Sequence[int]) -> list[int]:
-        """Rows of the pool for one more position of each slot; the pool may have to grow to `capacity` pages."""
-        rows = []
-        for slot in slots:
-            length, table = self.lengths[slot], self._tables[slot]
-            if length == len(table) * PAGE:
-                table.append(self._new_page())
-            rows.append(table[-1] * PAGE + length % PAGE)
-            self.lengths[slot] = length + 1
-        return rows
-
-    def rows(self, slot: int, start: int, stop: int) -> slice | list[int]:
-        """Rows of the pool that hold some positions; a slice (no copy) where their pages are neighbours."""
-        pages = self._tables[slot][start // PAGE : (stop - 1) // PAGE + 1]
-        first = pages[0] * PAGE + start % PAGE
-        if pages == list(range(pages[0], pages[0] + len(pages))):
-            return slice(first, first + stop - start)
-        return [
-            pages[(position - start // PAGE * PAGE) // PAGE] * PAGE + position % PAGE for position in range(start, stop)
-        ]
-
-    def _new_page(self) -> int:
-        if not self._free:
-            grown = max(16, self.capacity + (self.capacity + 1) // 2)
-            self._free.extend(range(grown - 1, self.capacity - 1, -1))
-            self.capacity = grown
-        return self._free.pop()
-
-
-def _grown(pool: Tensor, rows: int) -> Tensor:
-    if pool.shape[0] >= rows:
-        return pool
-    larger = pool.new_zeros((rows, *pool.shape[1:]))
-    larger[: pool.shape[0]] = pool
-    return larger
-
-
-class _PagedStore:
-    """Slots, pages and labels; subclasses keep the rows themselves in `_pools`."""
-
-    def __init__(self, readout: Readout, row_elements: int) -> None:
-        self._readout = readout
-        self._pages = _Pages()
-        self._pools: dict[str, Tensor] = {"labels": torch.zeros(0, dtype=torch.int32, device=readout.device)}
-        self._chunk = chunk_rows(readout.device, row_elements)
-
-    def open(self) -> int:
-        return self._pages.open()
-
-    def close(self, slot: int) -> None:
-        self._pages.close(slot)
-
-    def _write(self, slots: Sequence[int], values: dict[str, Tensor]) -> None:
-        rows = torch.tensor(self._pages.extend(slots), device=self._readout.device)
-        for name, value in values.items():
-            pool = self._pools[name] = _grown(self._pools[name], self._pages.capacity * PAGE)
-            pool[rows] = value.to(pool.dtype)
-
-    def _chunks(self, slot: int) -> Iterator[dict[str, Tensor]]:
-        length = self._pages.lengths[slot]
-        for start in range(0, length, self._chunk):
-            rows = self._pages.rows(slot, start, min(start + self._chunk, length))
-            index = rows if isinstance(rows, slice) else torch.tensor(rows, device=self._readout.device)
-            yield {name: pool[index] for name, pool in self._pools.items()}
-
-    def _mean(self, slot: int, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        length = max(1, self._pages.lengths[slot])
-        return loss / length, gradient / length
-
-
-class ExactStore(_PagedStore):
+class ExactStore(PagedStore):
     """Keeps hidden states (d numbers a position) and computes their logits rows anew, a chunk at a time."""
 
     def __init__(self, readout: Readout) -> None:
@@ -169,11 +69,13 @@ class ExactStore(_PagedStore):
         return self._mean(slot, loss, gradient)
 
 
-class SketchStore(_PagedStore):
+class SketchStore(PagedStore):
     """Keeps the M largest probabilities of a position (6 M bytes), and per sample the sum of what is outside them.
 
     Probabilities are stored in float16 rounded down; what the rounding leaves goes to the sample's rest vector, so that
     the sums at shift 0 are those of the full rows. With a soft cap the rest's mean slope is kept too.
+
+    Rows wait as logits until there is a chunk of them, or a reflection wants them.
     """
 
     def __init__(self, readout: Readout, top: int) -> None:
@@ -189,36 +91,63 @@ class SketchStore(_PagedStore):
         }
         self._rest = torch.zeros(0, readout.vocabulary, device=device, dtype=readout.dtype)
         self._rest_slope = None if readout.cap is None else torch.zeros_like(self._rest)
+        capacity = chunk_rows(device, readout.vocabulary)
+        self._waiting = WaitingRows(capacity, readout.vocabulary, readout.dtype, device)
+        self._buffer = torch.empty(capacity, readout.vocabulary, dtype=readout.dtype, device=device)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the contexts take, without the rows that wait."""
+        held = [*self._pools.values(), self._rest]
+        return sum(pool.nbytes for pool in (held if self._rest_slope is None else [*held, self._rest_slope]))
 
     def open(self) -> int:
         """A slot with an empty context."""
         slot = super().open()
         slots = len(self._pages.lengths)
-        self._rest = _grown(self._rest, slots)
+        self._rest = grown(self._rest, slots)
         self._rest[slot] = 0
         if self._rest_slope is not None:
-            self._rest_slope = _grown(self._rest_slope, slots)
+            self._rest_slope = grown(self._rest_slope, slots)
             self._rest_slope[slot] = 0
         return slot
 
+    def close(self, slot: int) -> None:
+        """Free a slot; its waiting rows are forgotten."""
+        super().close(slot)
+        self._waiting.forget(slot)
+
     def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
-        """Append rows; `logits` is needed, `top` (of at least M) and `probabilities` are not found out again."""
+        """Append rows; `logits` is needed, and `top` is used where it holds at least M."""
         if rows.logits is None:
             raise ValueError("the sketch needs logits rows")
-        logits, top = rows.logits.to(self._readout.dtype), rows.top
-        values, ids = top if top is not None and top.ids.shape[1] >= self.top else largest(logits, self.top)
-        values, ids = values[:, : self.top], ids[:, : self.top]
-        rest = torch.softmax(logits, dim=-1) if rows.probabilities is None else rows.probabilities
+        top = None if rows.top is None or rows.top.ids.shape[1] < self.top else rows.top.first(self.top)
+        start = 0
+        while start < len(slots):
+            part = slice(start, min(start + self._waiting.free, len(slots)))
+            self._waiting.add(slots[part], labels[part], rows.logits[part], None if top is None else top.pick(part))
+            if not self._waiting.free:
+                self._flush()
+            start = part.stop
+
+    def _flush(self) -> None:
+        """Move the waiting rows into the contexts."""
+        slots, labels, logits, top = self._waiting.take()
+        if not slots:
+            return
+        values, ids = largest(logits, self.top) if top is None else top
+        rest = torch.softmax(logits, dim=1, out=self._buffer[: len(logits)])
         exact = rest.gather(1, ids)
         # The largest probability gives the partition sum without another pass over the row.
         log_partitions = values[:, 0] - exact[:, 0].log()
         stored = _float16_down(exact)
-        index = torch.tensor(list(slots), device=logits.device)
+        kept = stored.to(rest.dtype)
+        index = torch.tensor(slots, device=logits.device)
         if self._rest_slope is not None:
-            kept, slope = stored.to(rest.dtype), self._slope(self._kept_logits(stored, log_partitions))
-            rest_slope = rest * self._slope(logits)
-            self._rest_slope.index_add_(0, index, rest_slope.scatter_add_(1, ids, -kept * slope))
-        self._rest.index_add_(0, index, rest.scatter_(1, ids, exact - stored.to(rest.dtype)))
+            kept_slope = kept * self._slope(self._kept_logits(stored, log_partitions))
+            rest_slope = (rest * self._slope(logits)).scatter_add_(1, ids, -kept_slope)
+            self._rest_slope.index_add_(0, index, rest_slope)
+        self._rest.index_add_(0, index, rest.scatter_(1, ids, exact - kept))
         self._write(
             slots,
             {
@@ -232,16 +161,18 @@ class SketchStore(_PagedStore):
 
     def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
         """See ContextStore."""
+        if slot in self._waiting:
+            self._flush()
         rest, rest_slope = self._rest[slot], self._mean_rest_slope(slot)
-        growth = shift.exp() if rest_slope is None else None
-        rest_growth = rest * ((shift * rest_slope).exp() if growth is None else growth)
+        growth = (shift if rest_slope is None else shift * rest_slope).exp()
+        rest_growth = rest * growth
         rest_ratio = rest_growth.sum() / rest.sum().clamp_min(torch.finfo(torch.float32).tiny)
         loss, gradient = shift.new_zeros(()), torch.zeros_like(shift)
         mass, moved_mass = shift.new_zeros(()), shift.new_zeros(())
         for chunk in self._chunks(slot):
             ids, labels, kept = chunk["ids"], chunk["labels"], chunk["probabilities"].to(shift.dtype)
             tail = 1.0 - kept.sum(1)  # before the line below reuses its memory
-            if growth is not None:
+            if rest_slope is None:
                 moved, slope = kept.mul_(growth.index_select(0, ids.flatten()).view_as(kept)), None
             else:
                 logits = self._kept_logits(chunk["probabilities"], chunk["log_partitions"])

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from srgen.config import SRGenConfig
-from srgen.context import ContextStore, chunk_rows, context_store
+from srgen.context import ContextStore, context_store
 from srgen.engines.base import Reflection
 from srgen.entropy import EntropyMonitor, entropy
+from srgen.paging import chunk_rows
 from srgen.readout import Readout
 from srgen.reflection import Corrected, CrossEntropy, reflect
 from srgen.rows import Rows

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 SLICES = 256
 """W is multiplied in up to so many slices of its rows: a CPU works on a vector times a matrix with one core only, and a
@@ -42,23 +42,31 @@ def _in_float32(rows: Tensor, matrix: Tensor, product: Callable[[Tensor, Tensor]
 def _by_columns(rows: Tensor, matrix: Tensor) -> Tensor:
     if rows.is_cuda:
         return _on_cuda(rows, matrix.T)
-    slices = _slices(matrix)
-    return torch.bmm(slices, rows.to(slices.dtype).T.expand(len(slices), -1, -1)).flatten(0, 1).T.contiguous()
+    matrix = _wide(matrix)
+    slices = matrix.view(_slices(matrix), -1, matrix.shape[1])
+    columns = rows.to(matrix.dtype).T.expand(len(slices), -1, -1)
+    return torch.bmm(slices, columns).flatten(0, 1).T.contiguous()
 
 
 def _by_rows(rows: Tensor, matrix: Tensor) -> Tensor:
     if rows.is_cuda:
         return _on_cuda(rows, matrix)
-    slices = _slices(matrix)
-    sliced = rows.to(slices.dtype).reshape(len(rows), *slices.shape[:2])
-    return torch.bmm(sliced.transpose(0, 1), slices).sum(0)
+    # Sums of weighted rows, a bag for each slice and vector. That runs at the speed of memory, a BLAS at half of it.
+    matrix = _wide(matrix)
+    count = _slices(matrix)
+    weights = rows.to(matrix.dtype).view(len(rows), count, -1).transpose(0, 1)
+    ids = torch.arange(len(matrix), dtype=torch.int32).view(count, 1, -1).expand_as(weights)
+    sums = nn.functional.embedding_bag(ids.flatten(0, 1), matrix, per_sample_weights=weights.flatten(0, 1), mode="sum")
+    return sums.view(count, len(rows), -1).sum(0)
 
 
-def _slices(matrix: Tensor) -> Tensor:
-    """(V, d) as (slices, V / slices, d); a CPU has no half-precision product that accumulates in float32."""
-    wide = matrix.float() if matrix.dtype.itemsize == 2 else matrix
-    count = math.gcd(matrix.shape[0], SLICES)
-    return wide.reshape(count, matrix.shape[0] // count, matrix.shape[1])
+def _slices(matrix: Tensor) -> int:
+    return math.gcd(len(matrix), SLICES)
+
+
+def _wide(matrix: Tensor) -> Tensor:
+    """A CPU has no half-precision product that accumulates in float32."""
+    return matrix.float() if matrix.dtype.itemsize == 2 else matrix
 
 
 def _on_cuda(rows: Tensor, matrix: Tensor) -> Tensor:

@@ -20,6 +20,14 @@ class Top(NamedTuple):
         tied = self.values == self.values[:, :1]
         return torch.where(tied, self.ids, torch.iinfo(torch.int64).max).amin(1)
 
+    def pick(self, index: Tensor | slice) -> Top:
+        """Some of the rows."""
+        return Top(self.values[index], self.ids[index])
+
+    def first(self, count: int) -> Top:
+        """The `count` largest only."""
+        return Top(self.values[:, :count], self.ids[:, :count])
+
 
 class Rows(NamedTuple):
     """Rows of a context, as far as they are known; a store says what it needs."""
@@ -30,16 +38,11 @@ class Rows(NamedTuple):
     """(n, V), without any correction."""
     top: Top | None = None
     """Their largest."""
-    probabilities: Tensor | None = None
-    """Their softmax (n, V), float32; a store overwrites it."""
 
     def pick(self, index: Tensor) -> Rows:
         """Some of the rows."""
-        top = None if self.top is None else Top(self.top.values[index], self.top.ids[index])
-        hidden, logits, probabilities = (
-            None if rows is None else rows[index] for rows in (self.hidden, self.logits, self.probabilities)
-        )
-        return Rows(hidden, logits, top, probabilities)
+        hidden, logits = (None if rows is None else rows[index] for rows in (self.hidden, self.logits))
+        return Rows(hidden, logits, None if self.top is None else self.top.pick(index))
 
 
 def largest(logits: Tensor, count: int) -> Top:

@@ -75,8 +75,7 @@ def choose_tokens(
         if triggered:
             corrected = processor.reflect([rows[i] for i in triggered], logits[triggered])
             step.redraw(chosen, triggered, corrected)
-        untempered = None if sampler.tempered else probabilities
-        processor.commit(rows, chosen, Rows(hidden, logits, top, untempered))
+        processor.commit(rows, chosen, Rows(hidden, logits, top))
         if triggered:
             logits[triggered] = corrected
     _keep_logprobs(rows, chosen, logits)
@@ -87,11 +86,11 @@ def choose_tokens(
 
 
 def _top(rows: list[Row], logits: Tensor, sampler: Sampler) -> Top | None:
-    """The largest logits, where the sampler or a sketch wants them."""
+    """The largest logits, where the sampler wants them; as many as the sketches will."""
+    if not (sampler.all_restricted and sampler.samples):
+        return None
     wanted = [row.request.srgen.sketch_top for row in rows if row.request.srgen is not None]
-    if sampler.all_restricted and sampler.samples:
-        wanted.append(CANDIDATES)
-    return largest(logits, max(wanted)) if wanted else None
+    return largest(logits, max([CANDIDATES, *wanted]))
 
 
 def _keep_logprobs(rows: list[Row], chosen: list[int], logits: Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,11 @@ def v1_step(runner: Any, state: Any) -> Step:
     """The step of vllm.v1.worker.gpu_model_runner (the CPU's too): its batch lies in the runner."""
     keys = runner.input_batch.req_ids
     scheduled = state.scheduler_output.num_scheduled_tokens
-    counts = np.array([scheduled[key] for key in keys])
     return _step(
         keys,
-        starts=runner.input_batch.num_computed_tokens_cpu[: len(keys)],
-        counts=counts,
-        samples=~runner.discard_request_mask.np[: len(keys)],
+        starts=runner.input_batch.num_computed_tokens_cpu[: len(keys)].tolist(),
+        counts=[scheduled[key] for key in keys],
+        samples=[not dropped for dropped in runner.discard_request_mask.np[: len(keys)].tolist()],
         tokens=runner.input_ids.gpu,
         hidden=state.hidden_states,
     )
@@ -45,20 +45,23 @@ def v1_without_discarded_draws(runner: Any) -> Iterator[None]:
 def v2_step(state: Any) -> Step:
     """The step of vllm.v1.worker.gpu.model_runner: its batch travels with the state."""
     batch = state.input_batch
-    starts, counts = batch.num_computed_tokens_np, batch.num_scheduled_tokens
+    starts, counts = batch.num_computed_tokens_np.tolist(), batch.num_scheduled_tokens.tolist()
+    lengths = batch.prefill_len_np.tolist()
     return _step(
         batch.req_ids,
         starts=starts,
         counts=counts,
-        samples=starts + counts >= batch.prefill_len_np,
+        samples=[start + count >= known for start, count, known in zip(starts, counts, lengths, strict=True)],
         tokens=batch.input_ids,
         hidden=state.hidden_states,
     )
 
 
-def _step(keys: list[str], *, starts: Any, counts: Any, samples: Any, tokens: Any, hidden: Any) -> Step:
+def _step(
+    keys: list[str], *, starts: list[int], counts: list[int], samples: list[bool], tokens: Any, hidden: Any
+) -> Step:
     """Segments lie one after another; tokens and hidden states may be padded at the end."""
-    firsts = np.cumsum(counts) - counts
-    columns = zip(keys, starts.tolist(), firsts.tolist(), counts.tolist(), samples.tolist(), strict=True)
-    total = int(counts.sum())
-    return Step(tuple(Segment(*column) for column in columns), tokens[:total], hidden[:total])
+    firsts = accumulate(counts, initial=0)
+    segments = tuple(map(Segment, keys, starts, firsts, counts, samples))
+    total = sum(counts)
+    return Step(segments, tokens[:total], hidden[:total])

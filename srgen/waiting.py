@@ -1,0 +1,68 @@
+"""Logits rows that wait to become part of their contexts.
+
+One pass over many rows costs less than many over few, and rows of a sample that ends before it reflects again cost
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from srgen.rows import Top
+
+
+class Taken(NamedTuple):
+    """Rows that have waited: n slots, labels (n,), logits (n, V), and their largest if those of all are known."""
+
+    slots: list[int]
+    labels: Tensor
+    logits: Tensor
+    top: Top | None
+
+
+class WaitingRows:
+    """Room for `capacity` rows of `vocabulary` logits, copied in."""
+
+    def __init__(self, capacity: int, vocabulary: int, dtype: torch.dtype, device: torch.device) -> None:
+        self._logits = torch.empty(capacity, vocabulary, dtype=dtype, device=device)
+        self._slots: list[int | None] = []
+        self._labels: list[Tensor] = []
+        self._tops: list[Top | None] = []
+
+    def __contains__(self, slot: int) -> bool:
+        return slot in self._slots
+
+    @property
+    def free(self) -> int:
+        """Rows that there is room for."""
+        return len(self._logits) - len(self._slots)
+
+    def add(self, slots: Sequence[int], labels: Tensor, logits: Tensor, top: Top | None) -> None:
+        """Add at most `free` rows: labels (n,), logits (n, V) and, where known, their largest."""
+        first = len(self._slots)
+        self._slots += slots
+        self._logits[first : len(self._slots)] = logits
+        self._labels.append(labels)
+        self._tops.append(top)
+
+    def forget(self, slot: int) -> None:
+        """Drop the rows of a slot."""
+        self._slots = [None if other == slot else other for other in self._slots]
+
+    def take(self) -> Taken:
+        """All rows, which leave; the logits are good until the next `add`."""
+        slots = [slot for slot in self._slots if slot is not None]
+        labels, logits = torch.cat(self._labels), self._logits[: len(self._slots)]
+        tops = [top for top in self._tops if top is not None]
+        top = Top(*map(torch.cat, zip(*tops, strict=True))) if len(tops) == len(self._tops) else None
+        if len(slots) < len(self._slots):
+            kept = [row for row, slot in enumerate(self._slots) if slot is not None]
+            index = torch.tensor(kept, dtype=torch.int64, device=logits.device)
+            labels, logits = labels[index], logits[index]
+            top = None if top is None else top.pick(index)
+        self._slots, self._labels, self._tops = [], [], []
+        return Taken(slots, labels, logits, top)
