@@ -72,6 +72,11 @@ class SRGenProcessor:
     def __contains__(self, key: Key) -> bool:
         return key in self._samples
 
+    @property
+    def keeps_hidden(self) -> bool:
+        """Whether some context wants the hidden states of its rows."""
+        return any(mode == "exact" for mode, _ in self._stores)
+
     def admit(self, key: Key, config: SRGenConfig, temperature: float, prompt: Sequence[int], hidden: Tensor) -> None:
         """Begin a sample with its prompt: n token ids, and hidden (n, d), their last hidden states."""
         store = self._store(config)

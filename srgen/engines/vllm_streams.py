@@ -56,10 +56,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """The newest rows of a step: uncorrected logits (R, V) in float32 and hidden states (R, d)."""
+    """The newest rows of a step: uncorrected logits (R, V) in float32 and, where contexts want them, hidden states."""
 
     logits: Tensor
-    hidden: Tensor
+    hidden: Tensor | None
 
 
 @dataclass(slots=True)
@@ -125,18 +125,18 @@ class SRGenStreams:
         if not rows:
             return logits
         segments = [step.segments[row] for row in rows]
-        index = torch.tensor(rows, device=logits.device)
         # A copy: the sampler works in place.
-        raw = logits.to(torch.float32, copy=True) if len(rows) == len(logits) else logits[index].float()
+        raw = logits.to(torch.float32, copy=True) if len(rows) == len(logits) else logits[rows].float()
         entropies, tokens = self._fetch(segments, raw, step.tokens)
         self._absorb(segments, tokens, step.hidden)
         triggered, corrected = self._monitor(segments, entropies, raw)
-        newest = torch.tensor([segment.last for segment in segments], device=step.hidden.device)
-        self._hold(segments, _Held(raw, step.hidden[newest]))
+        keep_hidden = self._processor.keeps_hidden
+        hidden = step.hidden[[segment.last for segment in segments]] if keep_hidden else None
+        self._hold(segments, _Held(raw, hidden))
         if corrected is None:
             return logits
         result = logits.to(torch.float32, copy=True)
-        result[index[triggered]] = corrected
+        result[[rows[hit] for hit in triggered]] = corrected
         return result
 
     def _fetch(self, segments: Sequence[Segment], raw: Tensor, tokens: Tensor) -> tuple[list[float], list[int]]:
@@ -170,10 +170,11 @@ class SRGenStreams:
             assert held is not None
             rows = [stream.row for stream in streams]
             labels = [tokens[segment.first] for segment in group]
+            known = Rows(held.hidden, held.logits)
             # Usually the batch is the same as a step ago, and its rows are passed on as they lie.
-            whole = rows == list(range(len(held.logits)))
-            logits, hidden = (held.logits, held.hidden) if whole else (held.logits[rows], held.hidden[rows])
-            self._processor.commit([segment.key for segment in group], labels, Rows(hidden, logits))
+            if rows != list(range(len(held.logits))):
+                known = known.pick(torch.tensor(rows, device=held.logits.device))
+            self._processor.commit([segment.key for segment in group], labels, known)
             for stream in streams:
                 stream.absorbed += 1
 
