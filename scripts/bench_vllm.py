@@ -1,10 +1,11 @@
-"""Tokens per second of vLLM with SRGen against plain vLLM, rounds of both interleaved; and what SRGen's contexts take.
+"""Tokens per second of vLLM with SRGen against plain vLLM, in turn a step each; and what SRGen's contexts take.
 
 `python scripts/bench_vllm.py --model_path demo` samples answers of one length to mini's problems, as many at once as
-the batch has places. A static threshold, taken from the model's own entropies, gives the paper's rate of reflections
-(about 6 in 700 tokens). A plain request passes the worker untouched, and `--plain_only` measures vLLM's own worker by
-itself, to see that this costs nothing. Seconds are wall time; CPU seconds of this process stand beside them, for a
-machine that others use too.
+the batch has places, by three engines in one process: plain requests (which pass the worker untouched), SRGen that
+never triggers, and SRGen with a static threshold, taken from the model's own entropies, that gives about the paper's
+rate of 6 reflections in 700 tokens. They take turns step by step, so that a drift of the machine weighs on all alike.
+`--vllm_worker` gives the plain engine vLLM's own worker instead, to see that ours costs plain requests nothing.
+Seconds are wall time; CPU seconds of the process stand beside them, for a machine that others use too.
 """
 
 from __future__ import annotations
@@ -30,26 +31,41 @@ PAPER_RATE = 6 / 700
 PLAIN, MONITORED, REFLECTED = "plain", "monitoring only", "SRGen at the paper's rate"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Round:
-    """What one round measured."""
+    """What one engine did in one round."""
 
-    reflections: int
-    longest: int
+    reflections: int = 0
+    longest: int = 0
     """Positions of the longest prompt and answer."""
-    seconds: float
-    cpu_seconds: float
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
-def measure(engine: VLLMEngine, requests: list[Request]) -> Round:
-    start, cpu = time.perf_counter(), time.process_time()
-    completions = list(engine.generate(requests))
-    return Round(
-        reflections=sum(len(completion.reflections) for completion in completions),
-        longest=max(completion.prompt_tokens + len(completion.token_ids) for completion in completions),
-        seconds=time.perf_counter() - start,
-        cpu_seconds=time.process_time() - cpu,
-    )
+def take_turns(engines: dict[str, VLLMEngine], work: dict[str, list[Request]]) -> dict[str, Round]:
+    """Generate every engine's requests, one step each in turn."""
+    rounds = {name: Round() for name in engines}
+    for name, engine in engines.items():
+        for request in work[name]:
+            assert not engine._admit(request)
+    names = list(engines)
+    while any(engine._flights for engine in engines.values()):
+        for name in names:
+            if engines[name]._flights:
+                step(engines[name], rounds[name])
+        names.append(names.pop(0))
+    return rounds
+
+
+def step(engine: VLLMEngine, found: Round) -> None:
+    wall, cpu = time.perf_counter(), time.process_time()
+    outputs = engine._engine.step()
+    completions = engine._collect([output for output in outputs if output.finished])
+    found.seconds += time.perf_counter() - wall
+    found.cpu_seconds += time.process_time() - cpu
+    for completion in completions:
+        found.reflections += len(completion.reflections)
+        found.longest = max(found.longest, completion.prompt_tokens + len(completion.token_ids))
 
 
 def requests(
@@ -74,11 +90,18 @@ def static(threshold: float) -> SRGenConfig:
     return SRGenConfig(adaptive_entropy=False, entropy_threshold=threshold, max_retries=10**6)
 
 
-def paper_threshold(engine: VLLMEngine, arguments: argparse.Namespace, batch: int) -> float:
-    """The entropy that a plain run's steps exceed at the paper's rate; the round also warms up."""
-    completions = engine.generate(requests(arguments, batch, 0, None, record=True))
-    values = sorted(value for completion in completions for value in (completion.entropies or ())[1:])
-    return values[int(len(values) * (1 - PAPER_RATE))]
+def paper_threshold(engine: VLLMEngine, arguments: argparse.Namespace) -> float:
+    """The entropy that gives the paper's rate: a quantile of a plain run's, mended by what that gives an SRGen run."""
+    batch = engine.batch_size
+    watched = list(engine.generate(requests(arguments, batch, 0, None, record=True)))
+    values = sorted(value for completion in watched for value in (completion.entropies or ())[1:])
+
+    def threshold(rate: float) -> float:
+        return values[int(len(values) * (1 - rate))]
+
+    tried = list(engine.generate(requests(arguments, batch, 0, static(threshold(PAPER_RATE)))))
+    reflections = max(1, sum(len(completion.reflections) for completion in tried))
+    return threshold(min(0.5, PAPER_RATE**2 * batch * arguments.new_tokens / reflections))
 
 
 def context_bytes(worker: Any) -> int:
@@ -97,27 +120,23 @@ def report_memory(engine: VLLMEngine, longest: int) -> None:
     )
 
 
-def compare(engine: VLLMEngine, arguments: argparse.Namespace, batch: int) -> int:
-    """One table row per way, medians over the rounds; the longest sample's positions."""
-    engine.batch_size = batch
-    ways: dict[str, SRGenConfig | None] = {PLAIN: None}
-    if not arguments.plain_only:
-        threshold = paper_threshold(engine, arguments, batch)
-        ways |= {MONITORED: static(math.inf), REFLECTED: static(threshold)}
-    rounds: dict[str, list[Round]] = {name: [] for name in ways}
-    for index in range(arguments.rounds):
-        # The order turns round, so that a drift of the machine weighs on no way more than on another.
-        for name in list(ways)[:: 1 if index % 2 == 0 else -1]:
-            rounds[name].append(measure(engine, requests(arguments, batch, index + 1, ways[name])))
+def compare(
+    engines: dict[str, VLLMEngine], ways: dict[str, SRGenConfig | None], arguments: argparse.Namespace, batch: int
+) -> int:
+    """One table row per engine, medians over the rounds; the longest sample's positions."""
+    rounds = [
+        take_turns(engines, {name: requests(arguments, batch, index, srgen) for name, srgen in ways.items()})
+        for index in range(1, arguments.rounds + 1)
+    ]
     tokens = batch * arguments.new_tokens
-    for name, found in rounds.items():
-        pairs = list(zip(rounds[PLAIN], found, strict=True))
-        rate = 1000 * statistics.mean(measured.reflections for measured in found) / tokens
-        speed = tokens / statistics.median(measured.seconds for measured in found)
-        ratio = statistics.median(plain.seconds / measured.seconds for plain, measured in pairs)
-        cpu_ratio = statistics.median(plain.cpu_seconds / measured.cpu_seconds for plain, measured in pairs)
-        print(f"| {batch} | {name} | {rate:.1f} | {speed:.1f} | {ratio:.3f} | {cpu_ratio:.3f} |", flush=True)
-    return max(measured.longest for found in rounds.values() for measured in found)
+    for name in ways:
+        rate = 1000 * statistics.mean(found[name].reflections for found in rounds) / tokens
+        speed = tokens / statistics.median(found[name].seconds for found in rounds)
+        ratios = sorted(found[PLAIN].seconds / found[name].seconds for found in rounds)
+        cpu = statistics.median(found[PLAIN].cpu_seconds / found[name].cpu_seconds for found in rounds)
+        shown = f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})"
+        print(f"| {batch} | {name} | {rate:.1f} | {speed:.1f} | {shown} | {cpu:.3f} |", flush=True)
+    return max(found[REFLECTED].longest for found in rounds)
 
 
 def main() -> None:
@@ -128,24 +147,31 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--greedy", action="store_true", help="decode greedily instead of sampling at 0.6 and 0.95")
-    parser.add_argument("--plain_only", action="store_true", help="plain requests to vLLM's own worker, nothing else")
+    parser.add_argument("--vllm_worker", action="store_true", help="plain requests by vLLM's own worker")
     arguments = parser.parse_args()
+    largest = max(arguments.batch_sizes)
     config = EngineConfig(
         model_path=arguments.model_path,
         backend="vllm",
-        batch_size=max(arguments.batch_sizes),
+        batch_size=largest,
         dtype=arguments.dtype,
         max_model_len=arguments.new_tokens + 256,
+        # Three engines share a GPU.
+        gpu_memory_utilization=0.3,
     )
-    plain = {"worker_cls": "auto", "logits_processors": None} if arguments.plain_only else {}
-    engine = VLLMEngine.load(config, **plain)
-    print("ratios to plain: median over pairs of one round")
+    own: dict[str, Any] = {"worker_cls": "auto", "logits_processors": None} if arguments.vllm_worker else {}
+    engines = {
+        name: VLLMEngine.load(config, **(own if name == PLAIN else {})) for name in (PLAIN, MONITORED, REFLECTED)
+    }
+    threshold = paper_threshold(engines[REFLECTED], arguments)
+    ways = {PLAIN: None, MONITORED: static(math.inf), REFLECTED: static(threshold)}
+    print("to plain: plain's seconds / this one's, median (lowest to highest) of the rounds")
     print("| batch | way | reflections per 1,000 | tokens/s (wall) | to plain | to plain, CPU seconds |")
     print("| --- | --- | --- | --- | --- | --- |")
-    longest = max(compare(engine, arguments, batch) for batch in arguments.batch_sizes)
-    if not arguments.plain_only:
-        report_memory(engine, longest)
-    engine.close()
+    longest = max(compare(engines, ways, arguments, batch) for batch in sorted(arguments.batch_sizes))
+    report_memory(engines[REFLECTED], longest)
+    for engine in engines.values():
+        engine.close()
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ class SketchStore(PagedStore):
         self._waiting.forget(slot)
 
     def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
-        """Append rows; `logits` is needed, and `top` is used where it holds at least M."""
+        """Append rows; `logits` is needed (and kept), and `top` is used where it holds at least M."""
         if rows.logits is None:
             raise ValueError("the sketch needs logits rows")
         top = None if rows.top is None or rows.top.ids.shape[1] < self.top else rows.top.first(self.top)

@@ -54,15 +54,15 @@ class Pages:
             self.lengths[slot] = length + 1
         return rows
 
-    def rows(self, slot: int, start: int, stop: int) -> slice | list[int]:
-        """Rows of the pool that hold some positions; a slice (no copy) where their pages are neighbours."""
+    def gather(self, pool: Tensor, slot: int, start: int, stop: int) -> Tensor:
+        """A slot's positions start .. stop - 1 in a pool (rows, ...); a view where their pages are neighbours."""
         pages = self._tables[slot][start // PAGE : (stop - 1) // PAGE + 1]
-        first = pages[0] * PAGE + start % PAGE
+        skipped = start % PAGE
         if pages == list(range(pages[0], pages[0] + len(pages))):
-            return slice(first, first + stop - start)
-        return [
-            pages[(position - start // PAGE * PAGE) // PAGE] * PAGE + position % PAGE for position in range(start, stop)
-        ]
+            first = pages[0] * PAGE + skipped
+            return pool[first : first + stop - start]
+        paged = pool.view(-1, PAGE, *pool.shape[1:])[torch.tensor(pages, device=pool.device)]
+        return paged.flatten(0, 1)[skipped : skipped + stop - start]
 
     def _new_page(self) -> int:
         if not self._free:
@@ -107,9 +107,8 @@ class PagedStore:
     def _chunks(self, slot: int) -> Iterator[dict[str, Tensor]]:
         length = self._pages.lengths[slot]
         for start in range(0, length, self._chunk):
-            rows = self._pages.rows(slot, start, min(start + self._chunk, length))
-            index = rows if isinstance(rows, slice) else torch.tensor(rows, device=self._readout.device)
-            yield {name: pool[index] for name, pool in self._pools.items()}
+            stop = min(start + self._chunk, length)
+            yield {name: self._pages.gather(pool, slot, start, stop) for name, pool in self._pools.items()}
 
     def _mean(self, slot: int, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
         length = max(1, self._pages.lengths[slot])

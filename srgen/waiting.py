@@ -25,12 +25,16 @@ class Taken(NamedTuple):
 
 
 class WaitingRows:
-    """Room for `capacity` rows of `vocabulary` logits, copied in."""
+    """Up to `capacity` rows of `vocabulary` logits. They are not copied: what was added must stay as it is."""
 
     def __init__(self, capacity: int, vocabulary: int, dtype: torch.dtype, device: torch.device) -> None:
-        self._logits = torch.empty(capacity, vocabulary, dtype=dtype, device=device)
+        self._together = torch.empty(capacity, vocabulary, dtype=dtype, device=device)
+        self._clear()
+
+    def _clear(self) -> None:
         self._slots: list[int | None] = []
         self._labels: list[Tensor] = []
+        self._logits: list[Tensor] = []
         self._tops: list[Top | None] = []
 
     def __contains__(self, slot: int) -> bool:
@@ -39,14 +43,13 @@ class WaitingRows:
     @property
     def free(self) -> int:
         """Rows that there is room for."""
-        return len(self._logits) - len(self._slots)
+        return len(self._together) - len(self._slots)
 
     def add(self, slots: Sequence[int], labels: Tensor, logits: Tensor, top: Top | None) -> None:
         """Add at most `free` rows: labels (n,), logits (n, V) and, where known, their largest."""
-        first = len(self._slots)
         self._slots += slots
-        self._logits[first : len(self._slots)] = logits
         self._labels.append(labels)
+        self._logits.append(logits)
         self._tops.append(top)
 
     def forget(self, slot: int) -> None:
@@ -54,9 +57,10 @@ class WaitingRows:
         self._slots = [None if other == slot else other for other in self._slots]
 
     def take(self) -> Taken:
-        """All rows, which leave; the logits are good until the next `add`."""
+        """All rows, which leave; the logits are good until the next call."""
         slots = [slot for slot in self._slots if slot is not None]
-        labels, logits = torch.cat(self._labels), self._logits[: len(self._slots)]
+        labels = torch.cat(self._labels)
+        logits = torch.cat(self._logits, out=self._together[: len(self._slots)])
         tops = [top for top in self._tops if top is not None]
         top = Top(*map(torch.cat, zip(*tops, strict=True))) if len(tops) == len(self._tops) else None
         if len(slots) < len(self._slots):
@@ -64,5 +68,5 @@ class WaitingRows:
             index = torch.tensor(kept, dtype=torch.int64, device=logits.device)
             labels, logits = labels[index], logits[index]
             top = None if top is None else top.pick(index)
-        self._slots, self._labels, self._tops = [], [], []
+        self._clear()
         return Taken(slots, labels, logits, top)

@@ -52,7 +52,7 @@ class _Step:
 def choose_tokens(
     rows: list[Row], logits: Tensor, hidden: Tensor, sampler: Sampler, processor: SRGenProcessor | None
 ) -> None:
-    """Append each row's next token; logits (n, V) float32, which may be overwritten, hidden (n, d).
+    """Append each row's next token; logits (n, V) float32, which are kept, hidden (n, d).
 
     Everything is fetched from the device in one transfer; a row that triggers or needs its whole vocabulary sorted
     is drawn again, with the same noise.
@@ -77,7 +77,8 @@ def choose_tokens(
             step.redraw(chosen, triggered, corrected)
         processor.commit(rows, chosen, Rows(hidden, logits, top))
         if triggered:
-            logits[triggered] = corrected
+            # Out of place: the contexts hold on to the rows as they were.
+            logits = logits.index_put((torch.tensor(triggered, device=logits.device),), corrected)
     _keep_logprobs(rows, chosen, logits)
     for row, token, value in zip(rows, chosen, values, strict=True):
         if row.request.record_entropy:
