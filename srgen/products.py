@@ -52,10 +52,11 @@ def _by_rows(rows: Tensor, matrix: Tensor) -> Tensor:
     if rows.is_cuda:
         return _on_cuda(rows, matrix)
     # Sums of weighted rows, a bag for each slice and vector. That runs at the speed of memory, a BLAS at half of it.
+    # The last slices come first: they may still be in the cache from the product by columns.
     matrix = _wide(matrix)
     count = _slices(matrix)
-    weights = rows.to(matrix.dtype).view(len(rows), count, -1).transpose(0, 1)
-    ids = torch.arange(len(matrix), dtype=torch.int32).view(count, 1, -1).expand_as(weights)
+    weights = rows.to(matrix.dtype).view(len(rows), count, -1).transpose(0, 1).flip(0)
+    ids = torch.arange(len(matrix), dtype=torch.int32).view(count, 1, -1).flip(0).expand_as(weights)
     sums = nn.functional.embedding_bag(ids.flatten(0, 1), matrix, per_sample_weights=weights.flatten(0, 1), mode="sum")
     return sums.view(count, len(rows), -1).sum(0)
 
