@@ -1,9 +1,11 @@
 """Tokens per second of the same prompts: `model.generate`, our engine, and the released code's way, interleaved.
 
-`python scripts/bench_throughput.py --model_path demo` decodes greedily, every row to the same length. Trigger rates are
-set by a static threshold taken from the model's own entropies: the paper's rate is about 6 reflections in 700 tokens.
-`--shape qwen2.5-7b` builds a random model of that shape on the device instead. Ratios are of CPU seconds on the CPU
-(the wall clock of a shared machine says little) and of wall seconds on CUDA.
+`python scripts/bench_throughput.py --model_path demo` decodes greedily, every row to the same length. Our engine's ways
+(plain, monitoring only, SRGen) take turns step by step, so that a drift of the machine weighs on all alike; the others
+run whole, once a repeat. Trigger rates are set by a static threshold taken from the model's own entropies: the paper's
+rate is about 6 reflections in 700 tokens. `--shape qwen2.5-7b` builds a random model of that shape on the device
+instead. Ratios are of CPU seconds on the CPU (the wall clock of a shared machine says little) and of wall seconds on
+CUDA.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from bench_reflection import TEXT, by_autograd
@@ -21,12 +23,13 @@ from transformers import AutoModelForCausalLM, DynamicCache, Qwen2Config
 
 from srgen import Request, Sampling, SRGenConfig
 from srgen.engines import EngineConfig
+from srgen.engines.decode_loop import DecodeLoop
 from srgen.engines.transformers import TransformersEngine, load_model
 from srgen.entropy import entropy
 from srgen.readout import readout_of
 
 PAPER_RATE = 6 / 700
-NEVER = 1e9
+GENERATE, PLAIN, RELEASED = "model.generate", "engine, plain", "the released code's way, paper's rate"
 SHAPES = {
     "qwen2.5-7b": Qwen2Config(
         vocab_size=152064,
@@ -51,6 +54,25 @@ class NoTokenizer:
 
     def decode(self, tokens: Any, **_: Any) -> str:
         return ""
+
+
+class Run(NamedTuple):
+    """What a run took, and its reflections."""
+
+    cpu: float
+    wall: float
+    reflections: float
+
+    def __add__(self, other: object) -> Run:
+        return Run(*map(sum, zip(self, other, strict=True)))
+
+    def times(self, factor: float) -> Run:
+        """In proportion."""
+        return Run(*(factor * value for value in self))
+
+    def seconds(self, cuda: bool) -> float:
+        """Wall seconds on CUDA, CPU seconds elsewhere."""
+        return self.wall if cuda else self.cpu
 
 
 class Bench:
@@ -91,15 +113,10 @@ class Bench:
         self.model.generate(ids, attention_mask=mask, max_new_tokens=self.new_tokens, do_sample=False, pad_token_id=0)
         return 0
 
-    def by_engine(self, prompts: list[list[int]], config: SRGenConfig | None) -> int:
-        """Our engine, all prompts in one batch; the number of reflections."""
-        return sum(len(completion.reflections) for completion in self.completions(prompts, config))
-
-    def completions(self, prompts: list[list[int]], config: SRGenConfig | None, record: bool = False) -> list[Any]:
-        """What our engine makes of the prompts, all in one batch."""
-        self.engine.batch_size = len(prompts)
+    def requests(self, prompts: list[list[int]], config: SRGenConfig | None, record: bool = False) -> list[Request]:
+        """One request for each prompt."""
         sampling = Sampling(do_sample=False, max_new_tokens=self.new_tokens)
-        requests = [
+        return [
             Request(
                 id=str(i),
                 prompt=tuple(p),
@@ -111,7 +128,28 @@ class Bench:
             )
             for i, p in enumerate(prompts)
         ]
-        return list(self.engine.generate(requests))
+
+    def completions(self, prompts: list[list[int]], config: SRGenConfig | None, record: bool = False) -> list[Any]:
+        """What our engine makes of the prompts, all in one batch."""
+        self.engine.batch_size = len(prompts)
+        return list(self.engine.generate(self.requests(prompts, config, record)))
+
+    def in_turn(self, prompts: list[list[int]], ways: dict[str, SRGenConfig | None]) -> dict[str, Run]:
+        """Our engine's ways, all prompts of each in one batch of its own, one step each in turn."""
+        loops = {name: DecodeLoop(self.engine.model, self.engine.tokenizer) for name in ways}
+        runs = {}
+        for name, loop in loops.items():
+            requests = self.requests(prompts, ways[name])
+            runs[name] = self.timed(lambda loop=loop, requests=requests: reflections_of(loop.admit(requests)))
+        order = list(loops)
+        while any(len(loop) for loop in loops.values()):
+            for name in order:
+                if len(loops[name]):
+                    runs[name] += self.timed(lambda loop=loops[name]: reflections_of(loop.step()))
+            order.append(order.pop(0))
+        for loop in reversed(loops.values()):
+            loop.close()
+        return runs
 
     @torch.no_grad()
     def by_released_way(self, prompts: list[list[int]], config: SRGenConfig) -> int:
@@ -142,20 +180,33 @@ class Bench:
             delta = by_autograd(self.readout, states, ids[0], config)
         return self.readout.logits((states[-1].float() + delta)[None])[0], cache
 
-    def thresholds(self, prompts: list[list[int]], rates: Sequence[float]) -> list[float]:
-        """The entropies that fractions `rates` of the steps exceed."""
-        values = [v for c in self.completions(prompts, None, record=True) for v in c.entropies[1:]]
-        return [float(torch.tensor(values).quantile(1 - rate)) for rate in rates]
+    def thresholds(self, prompts: list[list[int]]) -> tuple[float, float]:
+        """The entropies that give the paper's rate and ten times that.
 
-    def seconds(self, run: Callable[[], int]) -> tuple[float, float, int]:
-        """(CPU seconds of the process, wall seconds, reflections) of one run."""
+        Quantiles of a plain run's, mended by what the paper's gives an SRGen run.
+        """
+        values = sorted(v for c in self.completions(prompts, None, record=True) for v in c.entropies[1:])
+
+        def threshold(rate: float) -> float:
+            return values[int(len(values) * (1 - rate))]
+
+        found = reflections_of(self.completions(prompts, static(threshold(PAPER_RATE))))
+        rate = PAPER_RATE**2 * len(prompts) * self.new_tokens / max(1, found)
+        return threshold(min(rate, 0.5)), threshold(10 * PAPER_RATE)
+
+    def timed(self, run: Callable[[], int]) -> Run:
+        """Time something that returns its number of reflections."""
         if self.cuda:
             torch.cuda.synchronize()
         cpu, wall = time.process_time(), time.perf_counter()
         reflections = run()
         if self.cuda:
             torch.cuda.synchronize()
-        return time.process_time() - cpu, time.perf_counter() - wall, reflections
+        return Run(time.process_time() - cpu, time.perf_counter() - wall, reflections)
+
+
+def reflections_of(completions: Sequence[Any]) -> int:
+    return sum(len(completion.reflections) for completion in completions)
 
 
 def static(threshold: float) -> SRGenConfig:
@@ -163,44 +214,39 @@ def static(threshold: float) -> SRGenConfig:
 
 
 def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
-    """One table: medians over interleaved repeats, tokens per second and the ratio to the plain engine."""
+    """One table: medians over repeats of tokens per second and of the ratios to the plain engine."""
     prompts = bench.prompts(batch)
-    paper, tenfold = map(static, bench.thresholds(prompts, (PAPER_RATE, 10 * PAPER_RATE)))
-    ways: dict[str, Callable[[], int]] = {
-        "model.generate": lambda: bench.by_generate(prompts),
-        "engine, plain": lambda: bench.by_engine(prompts, None),
-        "engine, monitoring only": lambda: bench.by_engine(prompts, static(NEVER)),
-        "engine, SRGen at the paper's rate": lambda: bench.by_engine(prompts, paper),
-        "engine, SRGen at ten times that": lambda: bench.by_engine(prompts, tenfold),
+    paper, tenfold = map(static, bench.thresholds(prompts))
+    engines: dict[str, SRGenConfig | None] = {
+        PLAIN: None,
+        "engine, monitoring only": static(math.inf),
+        "engine, SRGen at the paper's rate": paper,
+        "engine, SRGen at ten times that": tenfold,
     }
-    released = "the released code's way, paper's rate"
-    times: dict[str, list[tuple[float, float, float]]] = {name: [] for name in [*ways, released]}
-    if arguments.ways:
-        wanted = ["engine, plain", *arguments.ways]
-        ways = {name: way for name, way in ways.items() if any(part in name for part in wanted)}
     alone = prompts[: arguments.released_prompts]
+    runs: dict[str, list[Run]] = {name: [] for name in (GENERATE, *engines, RELEASED)}
     for repeat in range(arguments.repeat):
-        # The order turns round, so that a drift of the machine weighs on no way more than on another.
-        for name in list(ways)[:: 1 if repeat % 2 == 0 else -1]:
-            times[name].append(bench.seconds(ways[name]))
+        if not arguments.without_generate:
+            runs[GENERATE].append(bench.timed(lambda: bench.by_generate(prompts)))
+        for name, run in bench.in_turn(prompts, engines).items():
+            runs[name].append(run)
         if repeat < arguments.released_repeat:
-            cpu, wall, reflections = bench.seconds(lambda: bench.by_released_way(alone, paper))
-            # One prompt after the other: all of them would take in proportion.
-            share = len(alone) / batch
-            times[released].append((cpu / share, wall / share, reflections / share))
-    kind = 1 if bench.cuda else 0  # of the (CPU, wall) seconds
+            # One prompt after the other: all of them take in proportion.
+            runs[RELEASED].append(bench.timed(lambda: bench.by_released_way(alone, paper)).times(batch / len(alone)))
     tokens = batch * bench.new_tokens
-    plain = [seconds[kind] for seconds in times["engine, plain"]]
+    plain = [run.seconds(bench.cuda) for run in runs[PLAIN]]
+    released = statistics.median(run.seconds(bench.cuda) for run in runs[RELEASED]) if runs[RELEASED] else math.nan
     print(f"\nbatch {batch}, prompts of {bench.context} tokens, {bench.new_tokens} new each")
-    print("ratio to plain: plain engine's time / this one's, median over pairs of one repeat")
+    print("to plain: plain engine's time / this one's, median (lowest to highest) of the repeats")
     print("| way | reflections per 1,000 | tokens/s (wall) | tokens per CPU second | to plain | to the released way |")
     print("| --- | --- | --- | --- | --- | --- |")
-    base = statistics.median(seconds[kind] for seconds in times[released]) if times[released] else math.nan
-    for name, found in times.items():
+    for name, found in runs.items():
         if found:
-            ratio = statistics.median(p / seconds[kind] for p, seconds in zip(plain, found, strict=False))
+            ratios = sorted(p / run.seconds(bench.cuda) for p, run in zip(plain, found, strict=False))
+            shown = f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})"
             cpu, wall, reflections = (statistics.median(column) for column in zip(*found, strict=True))
-            speeds = f"{tokens / wall:.1f} | {tokens / cpu:.1f} | {ratio:.3f} | {base / (cpu, wall)[kind]:.1f}"
+            gain = released / (wall if bench.cuda else cpu)
+            speeds = f"{tokens / wall:.1f} | {tokens / cpu:.1f} | {shown} | {gain:.1f}"
             print(f"| {name} | {1000 * reflections / tokens:.1f} | {speeds} |", flush=True)
 
 
@@ -213,7 +259,7 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=200, help="prompt length in tokens")
     parser.add_argument("--new_tokens", type=int, default=256)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--ways", nargs="+", help="only those whose names contain one of these, and the plain engine")
+    parser.add_argument("--without_generate", action="store_true", help="leave model.generate out")
     parser.add_argument("--released_prompts", type=int, help="prompts given to the released code's way; default: all")
     parser.add_argument("--released_repeat", type=int, default=1, help="repeats of the released code's way")
     arguments = parser.parse_args()

@@ -12,7 +12,7 @@ from srgen import SRGenConfig
 from srgen.context import ExactStore, SketchStore
 from srgen.products import by_columns, by_rows
 from srgen.readout import Readout
-from srgen.reflection import entropy_and_gradient, reflect
+from srgen.reflection import AdamW, entropy_and_gradient, reflect
 from srgen.rows import Rows
 
 HEADS = st.sampled_from([(1.0, None), (0.25, None), (1.0, 3.0), (2.0, 5.0)])
@@ -141,6 +141,20 @@ def test_rows_reflected_together_are_those_reflected_alone() -> None:
     for row in range(3):
         alone = reflect(readout, [contexts[row]], logits[row : row + 1], temperature[row : row + 1], config)
         torch.testing.assert_close(together.logits[row], alone.logits[0], atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**31), scale=st.sampled_from([1e-8, 1e-5, 1.0, 1e4]), lr=st.floats(1e-4, 0.5))
+def test_adamw_is_that_of_torch(seed: int, scale: float, lr: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    ours, theirs = torch.zeros(3, 5, dtype=torch.float64), torch.zeros(3, 5, dtype=torch.float64)
+    mine = AdamW(ours, lr)
+    reference = torch.optim.AdamW([theirs], lr=lr, betas=(0.9, 0.999), eps=1e-5, weight_decay=1e-8)
+    for _ in range(6):
+        theirs.grad = scale * torch.randn(3, 5, generator=generator, dtype=torch.float64)
+        mine.step(theirs.grad)
+        reference.step()
+        torch.testing.assert_close(ours, theirs, atol=0, rtol=1e-9)
 
 
 def test_an_empty_context_has_no_cross_entropy() -> None:
