@@ -2,10 +2,9 @@
 
 `python scripts/bench_throughput.py --model_path demo` decodes greedily, every row to the same length. Our engine's ways
 (plain, monitoring only, SRGen) take turns step by step, so that a drift of the machine weighs on all alike; the others
-run whole, once a repeat. Trigger rates are set by a static threshold taken from the model's own entropies: the paper's
-rate is about 6 reflections in 700 tokens. `--shape qwen2.5-7b` builds a random model of that shape on the device
-instead. Ratios are of CPU seconds on the CPU (the wall clock of a shared machine says little) and of wall seconds on
-CUDA.
+run whole, once a repeat. Reflections come on a schedule, at the paper's rate of about 6 in 700 tokens, and seldom to
+two samples at once. `--shape qwen2.5-7b` builds a random model of that shape on the device instead. Ratios are of CPU
+seconds on the CPU (the wall clock of a shared machine says little) and of wall seconds on CUDA.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 from bench_reflection import TEXT, by_autograd
+from scheduled_triggers import PAPER_RATE, install, scheduled
 from transformers import AutoModelForCausalLM, DynamicCache, Qwen2Config
 
 from srgen import Request, Sampling, SRGenConfig
@@ -28,7 +28,6 @@ from srgen.engines.transformers import TransformersEngine, load_model
 from srgen.entropy import entropy
 from srgen.readout import readout_of
 
-PAPER_RATE = 6 / 700
 GENERATE, PLAIN, RELEASED = "model.generate", "engine, plain", "the released code's way, paper's rate"
 SHAPES = {
     "qwen2.5-7b": Qwen2Config(
@@ -113,26 +112,13 @@ class Bench:
         self.model.generate(ids, attention_mask=mask, max_new_tokens=self.new_tokens, do_sample=False, pad_token_id=0)
         return 0
 
-    def requests(self, prompts: list[list[int]], config: SRGenConfig | None, record: bool = False) -> list[Request]:
+    def requests(self, prompts: list[list[int]], config: SRGenConfig | None) -> list[Request]:
         """One request for each prompt."""
         sampling = Sampling(do_sample=False, max_new_tokens=self.new_tokens)
         return [
-            Request(
-                id=str(i),
-                prompt=tuple(p),
-                sampling=sampling,
-                seed=i,
-                srgen=config,
-                ignore_eos=True,
-                record_entropy=record,
-            )
+            Request(id=str(i), prompt=tuple(p), sampling=sampling, seed=i, srgen=config, ignore_eos=True)
             for i, p in enumerate(prompts)
         ]
-
-    def completions(self, prompts: list[list[int]], config: SRGenConfig | None, record: bool = False) -> list[Any]:
-        """What our engine makes of the prompts, all in one batch."""
-        self.engine.batch_size = len(prompts)
-        return list(self.engine.generate(self.requests(prompts, config, record)))
 
     def in_turn(self, prompts: list[list[int]], ways: dict[str, SRGenConfig | None]) -> dict[str, Run]:
         """Our engine's ways, all prompts of each in one batch of its own, one step each in turn."""
@@ -166,7 +152,9 @@ class Bench:
                 new = tokens[cache.get_seq_length() :]
                 ids = torch.tensor([new], device=self.model.device)
                 logits = self.model(input_ids=ids, past_key_values=cache, logits_to_keep=1).logits[0, -1].float()
-                if len(tokens) > len(prompt) and float(entropy(logits)) > config.entropy_threshold:
+                # The entropy is looked at, and the reflection comes on the schedule of our own.
+                generated = len(tokens) - len(prompt)
+                if float(entropy(logits)) >= 0 and generated and generated % int(config.entropy_threshold) == 0:
                     logits, cache = self._reflect_anew(tokens, config)
                     reflections += 1
                 tokens.append(int(logits.argmax()))
@@ -179,20 +167,6 @@ class Bench:
         with torch.enable_grad():
             delta = by_autograd(self.readout, states, ids[0], config)
         return self.readout.logits((states[-1].float() + delta)[None])[0], cache
-
-    def thresholds(self, prompts: list[list[int]]) -> tuple[float, float]:
-        """The entropies that give the paper's rate and ten times that.
-
-        Quantiles of a plain run's, mended by what the paper's gives an SRGen run.
-        """
-        values = sorted(v for c in self.completions(prompts, None, record=True) for v in c.entropies[1:])
-
-        def threshold(rate: float) -> float:
-            return values[int(len(values) * (1 - rate))]
-
-        found = reflections_of(self.completions(prompts, static(threshold(PAPER_RATE))))
-        rate = PAPER_RATE**2 * len(prompts) * self.new_tokens / max(1, found)
-        return threshold(min(rate, 0.5)), threshold(10 * PAPER_RATE)
 
     def timed(self, run: Callable[[], int]) -> Run:
         """Time something that returns its number of reflections."""
@@ -209,19 +183,15 @@ def reflections_of(completions: Sequence[Any]) -> int:
     return sum(len(completion.reflections) for completion in completions)
 
 
-def static(threshold: float) -> SRGenConfig:
-    return SRGenConfig(adaptive_entropy=False, entropy_threshold=threshold, max_retries=10**6)
-
-
 def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
     """One table: medians over repeats of tokens per second and of the ratios to the plain engine."""
     prompts = bench.prompts(batch)
-    paper, tenfold = map(static, bench.thresholds(prompts))
+    paper = scheduled(PAPER_RATE)
     engines: dict[str, SRGenConfig | None] = {
         PLAIN: None,
-        "engine, monitoring only": static(math.inf),
+        "engine, monitoring only": scheduled(0),
         "engine, SRGen at the paper's rate": paper,
-        "engine, SRGen at ten times that": tenfold,
+        "engine, SRGen at ten times that": scheduled(10 * PAPER_RATE),
     }
     alone = prompts[: arguments.released_prompts]
     runs: dict[str, list[Run]] = {name: [] for name in (GENERATE, *engines, RELEASED)}
@@ -263,6 +233,7 @@ def main() -> None:
     parser.add_argument("--released_prompts", type=int, help="prompts given to the released code's way; default: all")
     parser.add_argument("--released_repeat", type=int, default=1, help="repeats of the released code's way")
     arguments = parser.parse_args()
+    install()
     bench = Bench(arguments)
     for batch in arguments.batch_sizes:
         compare(bench, batch, arguments)

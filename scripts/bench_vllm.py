@@ -2,8 +2,8 @@
 
 `python scripts/bench_vllm.py --model_path demo` samples answers of one length to mini's problems, as many at once as
 the batch has places, by three engines in one process: plain requests (which pass the worker untouched), SRGen that
-never triggers, and SRGen with a static threshold, taken from the model's own entropies, that gives about the paper's
-rate of 6 reflections in 700 tokens. They take turns step by step, so that a drift of the machine weighs on all alike.
+never triggers, and SRGen with reflections on a schedule, at the paper's rate of about 6 in 700 tokens, seldom for two
+samples at once. They take turns step by step, so that a drift of the machine weighs on all alike.
 `--vllm_worker` gives the plain engine vLLM's own worker instead, to see that ours costs plain requests nothing.
 Seconds are wall time; CPU seconds of the process stand beside them, for a machine that others use too.
 """
@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from scheduled_triggers import PAPER_RATE, install, scheduled
 
 from srgen import Message, Request, Sampling, SRGenConfig
 from srgen.engines import EngineConfig
@@ -27,7 +28,6 @@ PROBLEMS = Path(__file__).resolve().parent.parent / "evaluators" / "data" / "min
 INSTRUCTION = "Solve the problem step by step. End with the line: The answer is NUMBER."
 
 
-PAPER_RATE = 6 / 700
 PLAIN, MONITORED, REFLECTED = "plain", "monitoring only", "SRGen at the paper's rate"
 
 
@@ -68,9 +68,7 @@ def step(engine: VLLMEngine, found: Round) -> None:
         found.longest = max(found.longest, completion.prompt_tokens + len(completion.token_ids))
 
 
-def requests(
-    arguments: argparse.Namespace, batch: int, index: int, srgen: SRGenConfig | None, record: bool = False
-) -> list[Request]:
+def requests(arguments: argparse.Namespace, batch: int, index: int, srgen: SRGenConfig | None) -> list[Request]:
     problems = [json.loads(line)["problem"] for line in PROBLEMS.read_text(encoding="utf-8").splitlines()]
     return [
         Request(
@@ -79,29 +77,10 @@ def requests(
             sampling=Sampling(do_sample=not arguments.greedy, max_new_tokens=arguments.new_tokens),
             seed=1000 * index + number,
             srgen=srgen,
-            record_entropy=record,
             ignore_eos=True,
         )
         for number in range(batch)
     ]
-
-
-def static(threshold: float) -> SRGenConfig:
-    return SRGenConfig(adaptive_entropy=False, entropy_threshold=threshold, max_retries=10**6)
-
-
-def paper_threshold(engine: VLLMEngine, arguments: argparse.Namespace) -> float:
-    """The entropy that gives the paper's rate: a quantile of a plain run's, mended by what that gives an SRGen run."""
-    batch = engine.batch_size
-    watched = list(engine.generate(requests(arguments, batch, 0, None, record=True)))
-    values = sorted(value for completion in watched for value in (completion.entropies or ())[1:])
-
-    def threshold(rate: float) -> float:
-        return values[int(len(values) * (1 - rate))]
-
-    tried = list(engine.generate(requests(arguments, batch, 0, static(threshold(PAPER_RATE)))))
-    reflections = max(1, sum(len(completion.reflections) for completion in tried))
-    return threshold(min(0.5, PAPER_RATE**2 * batch * arguments.new_tokens / reflections))
 
 
 def context_bytes(worker: Any) -> int:
@@ -120,14 +99,13 @@ def report_memory(engine: VLLMEngine, longest: int) -> None:
     )
 
 
-def compare(
-    engines: dict[str, VLLMEngine], ways: dict[str, SRGenConfig | None], arguments: argparse.Namespace, batch: int
-) -> int:
+def compare(engines: dict[str, VLLMEngine], arguments: argparse.Namespace, batch: int) -> int:
     """One table row per engine, medians over the rounds; the longest sample's positions."""
+    ways: dict[str, SRGenConfig | None] = {PLAIN: None, MONITORED: scheduled(0), REFLECTED: scheduled(PAPER_RATE)}
     rounds = [
         take_turns(engines, {name: requests(arguments, batch, index, srgen) for name, srgen in ways.items()})
-        for index in range(1, arguments.rounds + 1)
-    ]
+        for index in range(arguments.rounds + 1)
+    ][1:]  # the first one warms up
     tokens = batch * arguments.new_tokens
     for name in ways:
         rate = 1000 * statistics.mean(found[name].reflections for found in rounds) / tokens
@@ -149,6 +127,7 @@ def main() -> None:
     parser.add_argument("--greedy", action="store_true", help="decode greedily instead of sampling at 0.6 and 0.95")
     parser.add_argument("--vllm_worker", action="store_true", help="plain requests by vLLM's own worker")
     arguments = parser.parse_args()
+    install()
     largest = max(arguments.batch_sizes)
     config = EngineConfig(
         model_path=arguments.model_path,
@@ -163,12 +142,10 @@ def main() -> None:
     engines = {
         name: VLLMEngine.load(config, **(own if name == PLAIN else {})) for name in (PLAIN, MONITORED, REFLECTED)
     }
-    threshold = paper_threshold(engines[REFLECTED], arguments)
-    ways = {PLAIN: None, MONITORED: static(math.inf), REFLECTED: static(threshold)}
     print("to plain: plain's seconds / this one's, median (lowest to highest) of the rounds")
     print("| batch | way | reflections per 1,000 | tokens/s (wall) | to plain | to plain, CPU seconds |")
     print("| --- | --- | --- | --- | --- | --- |")
-    longest = max(compare(engines, ways, arguments, batch) for batch in sorted(arguments.batch_sizes))
+    longest = max(compare(engines, arguments, batch) for batch in sorted(arguments.batch_sizes))
     report_memory(engines[REFLECTED], longest)
     for engine in engines.values():
         engine.close()
