@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from dataclasses import dataclass
@@ -26,8 +27,6 @@ from srgen.engines.vllm import VLLMEngine
 
 PROBLEMS = Path(__file__).resolve().parent.parent / "evaluators" / "data" / "mini.jsonl"
 INSTRUCTION = "Solve the problem step by step. End with the line: The answer is NUMBER."
-
-
 PLAIN, MONITORED, REFLECTED = "plain", "monitoring only", "SRGen at the paper's rate"
 
 
@@ -127,6 +126,7 @@ def main() -> None:
     parser.add_argument("--greedy", action="store_true", help="decode greedily instead of sampling at 0.6 and 0.95")
     parser.add_argument("--vllm_worker", action="store_true", help="plain requests by vLLM's own worker")
     arguments = parser.parse_args()
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     install()
     largest = max(arguments.batch_sizes)
     config = EngineConfig(

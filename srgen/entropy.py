@@ -21,15 +21,16 @@ class Softmax(NamedTuple):
 
 def softmax(logits: Tensor, temperature: Tensor | float = 1.0) -> Softmax:
     """softmax(logits / temperature), logits (..., V) with -inf allowed, temperature a number or (..., 1)."""
-    scaled = logits.float()
+    logits = logits.float()
+    below = logits - logits.amax(dim=-1, keepdim=True)
     if isinstance(temperature, Tensor) or temperature != 1.0:
-        scaled = scaled / temperature
-    probabilities = torch.softmax(scaled, dim=-1)
-    largest = scaled.amax(dim=-1)
-    # H = -log p_max - sum p (z - z_max). The sum is taken in two, which saves a pass over the row; a forbidden token's
-    # 0 * -inf is left out. Sums, not dot products: over a vocabulary, pairwise summation keeps two digits more.
-    distance = (probabilities * scaled).nansum(dim=-1) - largest * probabilities.sum(dim=-1)
-    return Softmax(probabilities, -probabilities.amax(dim=-1).log() - distance)
+        below /= temperature
+    probabilities = torch.softmax(below, dim=-1)
+    # H = log sum e^z - sum p z, z relative to the largest; a forbidden token's 0 * -inf is left out. The total mends
+    # what softmax lost in adding up: over a vocabulary, sums in pairs keep two digits more.
+    total = probabilities.sum(dim=-1)
+    expected = below.mul_(probabilities).nansum(dim=-1) / total
+    return Softmax(probabilities, (total / probabilities.amax(dim=-1)).log() - expected)
 
 
 def entropy(logits: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
@@ -50,7 +51,7 @@ class EntropyMonitor:
         if not config.adaptive_entropy or len(window) < config.adaptive_entropy_N:
             return config.entropy_threshold
         mean = sum(window) / len(window)
-        deviation = math.sqrt(sum((value - mean) ** 2 for value in window) / (len(window) - 1))
+        deviation = math.dist(window, [mean] * len(window)) / math.sqrt(len(window) - 1)
         return max(
             mean + config.adaptive_entropy_K * max(deviation, config.minimal_std),
             config.minimal_threshold,
