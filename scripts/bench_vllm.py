@@ -127,6 +127,8 @@ def main() -> None:
     parser.add_argument("--vllm_worker", action="store_true", help="plain requests by vLLM's own worker")
     arguments = parser.parse_args()
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    # The schedule is installed in this process, so the model must run here, on a GPU too.
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     install()
     largest = max(arguments.batch_sizes)
     config = EngineConfig(
