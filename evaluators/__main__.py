@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from evaluators.benchmarks.registry import NAMES, benchmark_named, listing
 from evaluators.cli import USAGE_ERROR
 from evaluators.cli import main as run_benchmark
-from evaluators.registry import NAMES, benchmark_named, listing
 from srgen.errors import ConfigError
 
 USAGE = f"""usage: python -m evaluators NAME [flags]

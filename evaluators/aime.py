@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from evaluators.benchmark import Benchmark, Question, Row, Source
-from evaluators.fields import integer_text, math_question
-from evaluators.prompts import REASON_AND_BOX
+from evaluators.benchmarks.benchmark import Benchmark, Question, Row, Source
+from evaluators.benchmarks.fields import integer_text, math_question
+from evaluators.benchmarks.prompts import REASON_AND_BOX
 
 
 def parse_row(row: Row, index: int, seed: int) -> Question:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from evaluators.benchmark import Benchmark, Question, Row, Source
-from evaluators.fields import math_question, whole_number
-from evaluators.prompts import REASON_AND_BOX
+from evaluators.benchmarks.benchmark import Benchmark, Question, Row, Source
+from evaluators.benchmarks.fields import math_question, whole_number
+from evaluators.benchmarks.prompts import REASON_AND_BOX
 
 
 def parse_row(row: Row, index: int, seed: int) -> Question:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluators.benchmark import Benchmark
-from evaluators.config import DataConfig, ExecutionConfig, ModelConfig, RunConfig, run_directory
-from evaluators.flags import FLAGS
-from evaluators.prompts import place_instruction
-from evaluators.questions import load_questions, source_of
-from evaluators.settings import Settings, read_settings
+from evaluators.benchmarks.benchmark import Benchmark
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.benchmarks.prompts import place_instruction
+from evaluators.benchmarks.questions import load_questions, source_of
+from evaluators.settings.flags import FLAGS
+from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig, run_directory
+from evaluators.settings.sources import Settings, read_settings
 from srgen.config import Sampling, SRGenConfig
 from srgen.demo_model import resolve_model_path
 from srgen.errors import ConfigError, SRGenError
@@ -49,7 +50,7 @@ def run(benchmark: Benchmark, arguments: Sequence[str]) -> int:
         print(directory)
         return 0
     # Imported here: everything above answers before the libraries of a run are loaded.
-    from evaluators.run import evaluate
+    from evaluators.running.run import evaluate
 
     entropies = settings["entropy_output_file"]
     return evaluate(

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluators.comparison import Comparison, adjust, compare
-from evaluators.comparison_tables import csv_table, latex_table, markdown_table, remarks, text_table
-from evaluators.results import write_atomically
-from evaluators.schema import CONFIG_FILE, SUMMARY_CSV
-from evaluators.summary_rows import Summary, read_summary
+from evaluators.analysis.comparison import Comparison, adjust, compare
+from evaluators.analysis.summary_rows import Summary, read_summary
+from evaluators.presentation.comparison_tables import csv_table, latex_table, markdown_table, remarks, text_table
+from evaluators.records.reading import write_atomically
+from evaluators.records.schema import CONFIG_FILE, SUMMARY_CSV
 from srgen.errors import SRGenError
 
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(f"  {line}" for line in remarks(comparison)))
         written = write_tables(comparisons, options.output_dir)
         if options.plot:
-            from evaluators.plots import plot_pairs  # matplotlib is an extra, and slow to import
+            from evaluators.presentation.plots import plot_pairs  # matplotlib is an extra, and slow to import
 
             written += plot_pairs(comparisons, options.runs, options.output_dir)
     except (SRGenError, OSError) as error:
@@ -50,7 +50,7 @@ def compare_pairs(runs: Sequence[Path], *, common: bool = False) -> list[Compari
 def load_summary(run: Path) -> Summary:
     """A run's summary from its directory or its summary.csv; written first where the run never came to that."""
     if (run / CONFIG_FILE).is_file() and not (run / SUMMARY_CSV).is_file():
-        from evaluators.summary import summarise  # grading is slow to import, and rarely needed here
+        from evaluators.analysis.summary import summarise  # grading is slow to import, and rarely needed here
 
         return summarise(run)
     if not run.exists():

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 
-from evaluators.benchmark import Benchmark, Question, Row, Source
-from evaluators.fields import fields_of, first, question_id, text_of
+from evaluators.benchmarks.benchmark import Benchmark, Question, Row, Source
+from evaluators.benchmarks.fields import fields_of, first, question_id, text_of
 
 LETTERS = "ABCD"
 OPTIONS = ("correct answer", "incorrect answer 1", "incorrect answer 2", "incorrect answer 3")

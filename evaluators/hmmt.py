@@ -5,9 +5,9 @@ A row: {"problem_idx": 1, "problem": "Compute the sum of ...", "answer": "103", 
 
 from __future__ import annotations
 
-from evaluators.benchmark import Benchmark, Question, Row, Source
-from evaluators.fields import math_question
-from evaluators.prompts import REASON_AND_BOX
+from evaluators.benchmarks.benchmark import Benchmark, Question, Row, Source
+from evaluators.benchmarks.fields import math_question
+from evaluators.benchmarks.prompts import REASON_AND_BOX
 
 
 def parse_row(row: Row, index: int, seed: int) -> Question:

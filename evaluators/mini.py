@@ -8,8 +8,8 @@ A row: {"id": "mini-01", "problem": "What is 2 + 3?", "answer": "5", "expression
 
 from __future__ import annotations
 
-from evaluators.benchmark import Benchmark, Question, Row
-from evaluators.fields import math_question
+from evaluators.benchmarks.benchmark import Benchmark, Question, Row
+from evaluators.benchmarks.fields import math_question
 
 
 def parse_row(row: Row, index: int, seed: int) -> Question:

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluators.analysis.comparison import Comparison, adjust, compare
+from evaluators.analysis.summary_rows import Summary
 from evaluators.compare import load_summary
-from evaluators.comparison import Comparison, adjust, compare
-from evaluators.comparison_tables import cells, headings, remarks
-from evaluators.report_data import entries, index, pages, run_name, safe_json
-from evaluators.results import Run, read_run, write_atomically
-from evaluators.summary_rows import Summary
-from evaluators.tables import bounds_line, counts_line, incomplete, number
+from evaluators.presentation.comparison_tables import cells, headings, remarks
+from evaluators.presentation.report_data import entries, index, pages, run_name, safe_json
+from evaluators.presentation.run_table import bounds_line, counts_line, incomplete, number
+from evaluators.records.reading import Run, read_run, write_atomically
 from srgen.errors import SRGenError
 
 if TYPE_CHECKING:
@@ -109,7 +109,10 @@ def _render(
     except ImportError:
         raise SRGenError("the report needs jinja2: pip install 'srgen[report]'") from None
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("evaluators"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.PackageLoader("evaluators.presentation"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
     return environment.get_template("report.html").render(
         runs=[_run_view(run, summary) for run, summary in zip(runs, summaries, strict=True)],
@@ -137,7 +140,7 @@ def _pair_view(pair: Pair, runs: Sequence[Run], *, many: bool) -> Mapping[str, A
     view = {"base": run_name(runs[pair.base]), "other": run_name(runs[pair.other]), "refusal": pair.refusal}
     if pair.comparison is None:
         return view
-    from evaluators.plots import plots  # matplotlib is an extra, and slow to import
+    from evaluators.presentation.plots import plots  # matplotlib is an extra, and slow to import
 
     drawn = plots(pair.comparison, runs[pair.base].directory, runs[pair.other].directory)
     return view | {

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import yaml
 
+from evaluators.analysis.summary import summarise, summary_of
+from evaluators.analysis.summary_rows import Summary
 from evaluators.grading import GRADING_VERSION, GradingPool
-from evaluators.journal import exclusive
-from evaluators.results import Run, SampleKey, read_run, sample_lines, write_atomically
-from evaluators.schema import CONFIG_FILE, SAMPLES_FILE, Sample
-from evaluators.summary import summarise, summary_of
-from evaluators.summary_rows import Summary
-from evaluators.tables import number, signed
+from evaluators.presentation.run_table import number, signed
+from evaluators.records.journal import exclusive
+from evaluators.records.reading import Run, SampleKey, read_run, sample_lines, write_atomically
+from evaluators.records.schema import CONFIG_FILE, SAMPLES_FILE, Sample
 from srgen.errors import SRGenError
 
 _SHOWN = 20

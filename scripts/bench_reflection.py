@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from srgen import Request, Sampling, SRGenConfig
-from srgen.context import ExactStore, SketchStore
 from srgen.engines import EngineConfig
-from srgen.engines.transformers import TransformersEngine
-from srgen.readout import Readout, decoder_of, readout_of
-from srgen.reflection import reflect
-from srgen.rows import Rows
+from srgen.engines.transformers.engine import TransformersEngine
+from srgen.method.context import ExactStore, SketchStore
+from srgen.method.readout import Readout, decoder_of, readout_of
+from srgen.method.reflection import reflect
+from srgen.method.rows import Rows
 
 TEXT = (
     "A farmer has {n} hens and each hen lays {m} eggs a day. He keeps {k} of them for his family and sells the rest at "

@@ -14,15 +14,16 @@ from collections import deque
 from concurrent.futures import Future
 from pathlib import Path
 
-from evaluators.benchmark import AnswerKind, Question
-from evaluators.config import DataConfig, ExecutionConfig, ModelConfig, RunConfig
+from evaluators.benchmarks.benchmark import AnswerKind, Question
+from evaluators.benchmarks.data_config import DataConfig
 from evaluators.grading import Verdict
-from evaluators.interrupts import Interrupts
-from evaluators.journal import Journal
-from evaluators.progress import Progress
-from evaluators.session import Session, Tasks
-from evaluators.stopwatch import Stopwatch
-from evaluators.workers import Beat, Done, Order, Ready, Recall, Report, Returned, Work
+from evaluators.records.journal import Journal
+from evaluators.running.interrupts import Interrupts
+from evaluators.running.progress import Progress
+from evaluators.running.session import Session, Tasks
+from evaluators.running.stopwatch import Stopwatch
+from evaluators.running.workers import Beat, Done, Order, Ready, Recall, Report, Returned, Work
+from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from srgen.config import Sampling
 from srgen.engines.base import Completion
 

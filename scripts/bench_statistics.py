@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from evaluators import metrics
+from evaluators.analysis import metrics
+from evaluators.analysis.summary import summarise
+from evaluators.benchmarks.data_config import DataConfig
 from evaluators.compare import main as compare
-from evaluators.config import DataConfig, ModelConfig, RunConfig
 from evaluators.report import main as report
-from evaluators.summary import summarise
+from evaluators.settings.run_config import ModelConfig, RunConfig
 from srgen.config import Sampling, SRGenConfig
 
 SENTENCE = "Then the number of apples is 12 + 30 = 42, so that each of the 7 children gets 6 of them. "

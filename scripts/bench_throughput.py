@@ -23,10 +23,10 @@ from transformers import AutoModelForCausalLM, DynamicCache, Qwen2Config
 
 from srgen import Request, Sampling, SRGenConfig
 from srgen.engines import EngineConfig
-from srgen.engines.decode_loop import DecodeLoop
-from srgen.engines.transformers import TransformersEngine, load_model
-from srgen.entropy import entropy
-from srgen.readout import readout_of
+from srgen.engines.transformers.decode_loop import DecodeLoop
+from srgen.engines.transformers.engine import TransformersEngine, load_model
+from srgen.method.entropy import entropy
+from srgen.method.readout import readout_of
 
 GENERATE, PLAIN, RELEASED = "model.generate", "engine, plain", "the released code's way, paper's rate"
 SHAPES = {

@@ -23,9 +23,9 @@ from scheduled_triggers import PAPER_RATE, install, scheduled
 
 from srgen import Message, Request, Sampling, SRGenConfig
 from srgen.engines import EngineConfig
-from srgen.engines.vllm import VLLMEngine
+from srgen.engines.vllm.engine import VLLMEngine
 
-PROBLEMS = Path(__file__).resolve().parent.parent / "evaluators" / "data" / "mini.jsonl"
+PROBLEMS = Path(__file__).resolve().parent.parent / "evaluators" / "benchmarks" / "data" / "mini.jsonl"
 INSTRUCTION = "Solve the problem step by step. End with the line: The answer is NUMBER."
 PLAIN, MONITORED, REFLECTED = "plain", "monitoring only", "SRGen at the paper's rate"
 

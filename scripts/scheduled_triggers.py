@@ -8,9 +8,9 @@ from __future__ import annotations
 import itertools
 import math
 
-import srgen.processor
+import srgen.method.processor
 from srgen import SRGenConfig
-from srgen.entropy import EntropyMonitor
+from srgen.method.entropy import EntropyMonitor
 
 PAPER_RATE = 6 / 700
 """Reflections a token, about, in the paper's runs."""
@@ -45,4 +45,4 @@ def scheduled(rate: float) -> SRGenConfig:
 
 def install() -> None:
     """Let every sample that begins from now on trigger on its schedule."""
-    srgen.processor.EntropyMonitor = ScheduledMonitor
+    srgen.method.processor.EntropyMonitor = ScheduledMonitor

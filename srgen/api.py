@@ -30,7 +30,7 @@ def generate(
     UnsupportedModelError for a head or a cache that SRGen cannot work on.
     """
     # Imported here, as an engine is: `import srgen` does without transformers.
-    from srgen.engines.transformers import TransformersEngine
+    from srgen.engines.transformers.engine import TransformersEngine
 
     requests = [
         Request(
@@ -57,7 +57,7 @@ def generate_in_place(
 
     What `model.generate(..., custom_generate=...)` of the folder `custom_generate/` calls.
     """
-    from srgen.tnot_settings import in_place_processor, with_processors
+    from srgen.engines.released.tnot_settings import in_place_processor, with_processors
 
     processor = in_place_processor(model, srgen_config or SRGenConfig(), arguments)
     return model.generate(**with_processors(arguments, processor)), processor

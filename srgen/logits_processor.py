@@ -13,11 +13,11 @@ from transformers import LogitsProcessor
 
 from srgen.chat import marker_tokens
 from srgen.config import SRGenConfig
-from srgen.entropy import entropy
 from srgen.errors import ConfigError, SRGenError
-from srgen.processor import Record, SRGenProcessor
-from srgen.readout import decoder_of, last_hidden_state, readout_of
-from srgen.rows import Rows
+from srgen.method.entropy import entropy
+from srgen.method.processor import Record, SRGenProcessor
+from srgen.method.readout import decoder_of, last_hidden_state, readout_of
+from srgen.method.rows import Rows
 
 
 class SRGenLogitsProcessor(LogitsProcessor):  # type: ignore[misc]

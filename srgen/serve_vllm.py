@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srgen.demo_model import resolve_model_path
-from srgen.engines.vllm_version import ADMISSION, CPU, WORKER, installed, require_vllm
+from srgen.engines.vllm.version import ADMISSION, CPU, WORKER, installed, require_vllm
 from srgen.errors import ConfigError, SRGenError
 
 REFUSED = {

@@ -12,10 +12,8 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
 from srgen.config import SRGenConfig
 from srgen.engines.base import Reflection
-from srgen.errors import ConfigError
-from srgen.processor import Record
-from srgen.tnot_pass import EntropyControlPass, Stop
-from srgen.tnot_settings import (
+from srgen.engines.released.tnot_pass import EntropyControlPass, Stop
+from srgen.engines.released.tnot_settings import (
     end_tokens,
     environment_config,
     environment_control,
@@ -25,6 +23,8 @@ from srgen.tnot_settings import (
     sampling_temperature,
     with_processors,
 )
+from srgen.errors import ConfigError
+from srgen.method.processor import Record
 
 
 class TNOTMixin:

@@ -4,7 +4,7 @@ import pytest
 
 from srgen.demo_model import demo_folder
 from srgen.engines import EngineConfig
-from srgen.engines.transformers import TransformersEngine
+from srgen.engines.transformers.engine import TransformersEngine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from evaluators.devices import WorkerPlace
-from evaluators.workers import EngineFactory
+from evaluators.running.devices import WorkerPlace
+from evaluators.running.workers import EngineFactory
 from srgen.engines.base import Completion, Reflection, Request
 from srgen.errors import ConfigError
 

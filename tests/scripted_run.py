@@ -24,9 +24,10 @@ from typing import Any
 import pytest
 from scripted_engine import Script
 
-from evaluators.benchmark import Question
-from evaluators.config import DataConfig, ExecutionConfig, ModelConfig, RunConfig
-from evaluators.run import evaluate
+from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.running.run import evaluate
+from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from srgen.config import Sampling, SRGenConfig
 from srgen.errors import SRGenError
 

@@ -14,7 +14,7 @@ import uvicorn
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from srgen.engines.transformers import TransformersEngine
+from srgen.engines.transformers.engine import TransformersEngine
 from srgen.server.app import create_app
 from srgen.server.settings import ServerConfig
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from evaluators.config import DataConfig, ModelConfig, RunConfig
-from evaluators.schema import Sample
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.records.schema import Sample
+from evaluators.settings.run_config import ModelConfig, RunConfig
 from srgen.config import Sampling, SRGenConfig
 
 

@@ -15,13 +15,13 @@ from benchmark_rows import GPQA_ROWS, LAYOUTS, Layout
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.benchmark import Question
-from evaluators.config import DataConfig
-from evaluators.fields import integer_text, last_boxed, whole_number
+from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.benchmarks.fields import integer_text, last_boxed, whole_number
+from evaluators.benchmarks.questions import load_questions
+from evaluators.benchmarks.registry import NAMES, benchmark_named, listing
 from evaluators.gpqa import OPTIONS, option_order
 from evaluators.gsm8k import final_number
-from evaluators.questions import load_questions
-from evaluators.registry import NAMES, benchmark_named, listing
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 FORMATS = ("jsonl", "json", "csv", "parquet", "folder")

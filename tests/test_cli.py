@@ -19,15 +19,16 @@ from hypothesis import strategies as st
 
 from evaluators.__main__ import main as main_of_all
 from evaluators.aime import BENCHMARK as AIME
-from evaluators.benchmark import Benchmark
+from evaluators.benchmarks.benchmark import Benchmark
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.benchmarks.registry import NAMES
 from evaluators.cli import main
-from evaluators.config import DataConfig, ExecutionConfig, ModelConfig, RunConfig
-from evaluators.flag import Flag
-from evaluators.flags import BY_NAME, FLAGS, GROUPS, table, with_table
 from evaluators.gpqa import BENCHMARK as GPQA
 from evaluators.mini import BENCHMARK as MINI
-from evaluators.registry import NAMES
-from evaluators.settings import ENVIRONMENT, parser_of, read_environment
+from evaluators.settings.flag import Flag
+from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS, table, with_table
+from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
+from evaluators.settings.sources import ENVIRONMENT, parser_of, read_environment
 from srgen.config import Sampling, SRGenConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,9 +57,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         made.append({"config": config, "questions": questions, "prompt": system_prompt, "directory": directory, **rest})
         return 0
 
-    module = ModuleType("evaluators.run")
+    module = ModuleType("evaluators.running.run")
     module.evaluate = evaluate  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "evaluators.run", module)
+    monkeypatch.setitem(sys.modules, "evaluators.running.run", module)
     return made
 
 
@@ -359,7 +360,7 @@ def test_parser_and_flags_agree() -> None:
 def test_table_in_the_documents_is_the_parsers(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "<!-- flags -->\n" in text
-    assert text == with_table(text), f"bring it up to date with `python -m evaluators.flags {name}`"
+    assert text == with_table(text), f"bring it up to date with `python -m evaluators.settings.flags {name}`"
     rows = text.split("<!-- flags -->")[1].split("<!-- /flags -->")[0].splitlines()
     first_cells = {cell for row in rows for cell in re.findall(r"`(--[\w-]+)`", row.split(" | ")[0])}
     options = {option for action in parser_of(AIME)._actions for option in action.option_strings} - {"-h", "--help"}

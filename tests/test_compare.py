@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from synthetic_runs import drawn_run, first_words, sample, write_run
 
+from evaluators.analysis.comparison import Comparison, flip
+from evaluators.analysis.inference import t_interval
+from evaluators.analysis.summary import summarise
 from evaluators.compare import compare_pairs, main
-from evaluators.comparison import Comparison, flip
-from evaluators.comparison_tables import latex_table, markdown_table, remarks, text_table
-from evaluators.statistics import t_interval
-from evaluators.summary import summarise
+from evaluators.presentation.comparison_tables import latex_table, markdown_table, remarks, text_table
 from srgen.errors import SRGenError
 
 

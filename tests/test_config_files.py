@@ -9,9 +9,9 @@ import pytest
 
 from evaluators.aime import BENCHMARK
 from evaluators.cli import run_config
-from evaluators.config import RunConfig
-from evaluators.flags import BY_NAME
-from evaluators.settings import ENVIRONMENT, read_config_file, read_settings
+from evaluators.settings.flags import BY_NAME
+from evaluators.settings.run_config import RunConfig
+from evaluators.settings.sources import ENVIRONMENT, read_config_file, read_settings
 from srgen.config import Sampling, SRGenConfig
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srgen import paging
-from srgen.context import ContextStore, ExactStore, SketchStore
-from srgen.readout import Readout
-from srgen.rows import Rows, largest
+from srgen.method import paging
+from srgen.method.context import ContextStore, ExactStore, SketchStore
+from srgen.method.readout import Readout
+from srgen.method.rows import Rows, largest
 
 VOCABULARY, HIDDEN, TOP = 40, 6, 5
 SMALL = {"PAGE": 4, "CPU_CHUNK": 7 * VOCABULARY}
@@ -90,7 +90,7 @@ def test_rows_of_a_sample_that_ended_cost_nothing() -> None:
     store.append([ended, kept] * 3, torch.arange(6), Rows(rows, readout.logits(rows)))
     before = store.nbytes
     store.close(ended)
-    with patch("srgen.context.largest", wraps=largest) as sketched:
+    with patch("srgen.method.context.largest", wraps=largest) as sketched:
         store.cross_entropy(kept, torch.zeros(VOCABULARY, dtype=torch.float64))
     assert [len(call.args[0]) for call in sketched.call_args_list] == [3]
     assert store.nbytes > before

@@ -21,11 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.aime import BENCHMARK as AIME
-from evaluators.benchmark import Question
-from evaluators.config import DataConfig
-from evaluators.dataset_rows import file_rows, folder_rows
+from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.benchmarks.dataset_rows import file_rows, folder_rows
+from evaluators.benchmarks.questions import load_questions, subset
 from evaluators.gsm8k import BENCHMARK as GSM8K
-from evaluators.questions import load_questions, subset
 from srgen.errors import ConfigError
 
 ROW = {"problem": "Find 1 + 1.", "answer": "2"}

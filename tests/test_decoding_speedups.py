@@ -8,9 +8,9 @@ from tiny_models import ByteTokenizer, tiny_model
 from torch import nn
 
 from srgen import Request, Sampling
-from srgen.engines import decode_attention
-from srgen.engines.packed_linear import PackedLinear, pack_linears
-from srgen.engines.transformers import TransformersEngine
+from srgen.engines.transformers import decode_attention
+from srgen.engines.transformers.engine import TransformersEngine
+from srgen.engines.transformers.packed_linear import PackedLinear, pack_linears
 
 needs_onednn = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN, so nothing is packed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scripted_run import run_config
 
-from evaluators.devices import plan_workers, usable_cores
+from evaluators.running.devices import plan_workers, usable_cores
 
 
 def test_omp_num_threads_may_ask_for_fewer_cores(monkeypatch: pytest.MonkeyPatch) -> None:

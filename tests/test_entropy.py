@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srgen import SRGenConfig
-from srgen.entropy import EntropyMonitor, softmax
+from srgen.method.entropy import EntropyMonitor, softmax
 
 
 @settings(max_examples=30, deadline=None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tiny_models import CONFIGS, END, VOCABULARY, ByteTokenizer, reference_generate, tiny_model
 
 from srgen import Completion, Request, Sampling, SRGenConfig, SRGenError, UnsupportedModelError
-from srgen.engines.transformers import TransformersEngine
+from srgen.engines.transformers.engine import TransformersEngine
 from srgen.logits_processor import SRGenLogitsProcessor
 
 NEW_TOKENS = 40

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.grading import classes, equivalent, extract, grade
+from evaluators.grading import classes, equivalent, grade
+from evaluators.grading.answer import extract
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ATOMS = st.one_of(

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from evaluators.benchmark import Question
-from evaluators.config import DataConfig, ExecutionConfig, ModelConfig, RunConfig
-from evaluators.run import evaluate
+from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.running.run import evaluate
+from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from srgen.config import Sampling, SRGenConfig
 
 TOPICS = ("apples", "trains", "the moon", "bread", "a clock", "rain", "two dogs", "a bridge", "seven hats", "salt")

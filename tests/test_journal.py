@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.journal import Entry, Journal, entry
-from evaluators.schema import Sample
-from evaluators.workers import Done
+from evaluators.records.journal import Entry, Journal
+from evaluators.records.schema import Sample
+from evaluators.running.entries import entry
+from evaluators.running.workers import Done
 from srgen.engines.base import Completion, Reflection
 from srgen.errors import SRGenError
 

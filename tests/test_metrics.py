@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators import metrics
+from evaluators.analysis import metrics
 
 outcome = st.integers(min_value=-1, max_value=3)
 samples_of_a_question = st.lists(outcome, min_size=1, max_size=9)

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from evaluators.config import DataConfig
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.benchmarks.questions import load_questions
 from evaluators.mini import BENCHMARK
-from evaluators.questions import load_questions
 
-FILE = Path(__file__).resolve().parents[1] / "evaluators" / "data" / "mini.jsonl"
+FILE = Path(__file__).resolve().parents[1] / "evaluators" / "benchmarks" / "data" / "mini.jsonl"
 ROWS: list[dict[str, Any]] = [json.loads(line) for line in FILE.read_text().splitlines()]
 OPERATORS = {
     ast.Add: operator.add,

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from synthetic_runs import drawn_run, first_words
 
+from evaluators.analysis.summary import summarise
 from evaluators.compare import compare_pairs, main
-from evaluators.summary import summarise
 
 pytest.importorskip("matplotlib")
-from evaluators import plots
+from evaluators.presentation import plots
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_lengths_are_shares_of_samples_up_to_each() -> None:
 def test_missing_matplotlib_is_one_sentence(
     pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "evaluators.plots", raising=False)
+    monkeypatch.delitem(sys.modules, "evaluators.presentation.plots", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main([*map(str, pair), "--plot", "--output_dir", str(tmp_path)]) == 2
     assert capsys.readouterr().err == "compare: plots need matplotlib: pip install 'srgen[report]'\n"

@@ -5,8 +5,8 @@ import io
 import pytest
 
 from evaluators import progress as module
-from evaluators.journal import Tally
-from evaluators.progress import Progress
+from evaluators.records.journal import Tally
+from evaluators.running.progress import Progress
 
 
 class Terminal(io.StringIO):

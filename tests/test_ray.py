@@ -47,7 +47,7 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_without_ray_the_run_ends_with_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "evaluators.launch_ray", raising=False)
+    monkeypatch.delitem(sys.modules, "evaluators.running.ray_fleet", raising=False)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"the ray launcher needs Ray: pip install 'srgen\[ray\]'"):
         run(tmp_path, Script(), config=run_config(launcher="ray"))

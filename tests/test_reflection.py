@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from srgen import SRGenConfig
-from srgen.context import ExactStore, SketchStore
-from srgen.products import by_columns, by_rows
-from srgen.readout import Readout
-from srgen.reflection import AdamW, entropy_and_gradient, reflect
-from srgen.rows import Rows
+from srgen.method.context import ExactStore, SketchStore
+from srgen.method.products import by_columns, by_rows
+from srgen.method.readout import Readout
+from srgen.method.reflection import AdamW, entropy_and_gradient, reflect
+from srgen.method.rows import Rows
 
 HEADS = st.sampled_from([(1.0, None), (0.25, None), (1.0, 3.0), (2.0, 5.0)])
 

@@ -11,8 +11,8 @@ import pytest
 
 from srgen import Completion, Message, Request, Sampling, SRGenConfig
 from srgen.engines import Switches
-from srgen.engines.released import ReleasedEngine
-from srgen.engines.transformers import TransformersEngine
+from srgen.engines.released.loop import ReleasedEngine
+from srgen.engines.transformers.engine import TransformersEngine
 from srgen.tnot_decorator import disable_tnot
 from tests.server_process import tiny_engine, tiny_model, tiny_tokenizer
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from synthetic_runs import drawn_run, first_words, lines, sample, write_run
 
-from evaluators import report_data
-from evaluators.summary import summarise
+from evaluators.analysis.summary import summarise
+from evaluators.presentation import report_data
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -211,7 +211,7 @@ def test_runs_that_should_not_be_compared_are_shown_with_the_reason(tmp_path: Pa
 
 
 def test_pages_of_samples_hold_every_sample_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from evaluators.results import read_run
+    from evaluators.records.reading import read_run
 
     monkeypatch.setattr(report_data, "FIRST_PAGE_BYTES", 3_000)
     monkeypatch.setattr(report_data, "PAGE_BYTES", 3_000)

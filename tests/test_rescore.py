@@ -10,12 +10,12 @@ import pytest
 import yaml
 from synthetic_runs import lines, sample, write_run
 
+from evaluators.analysis.summary_rows import read_summary
 from evaluators.grading import GRADING_VERSION
-from evaluators.journal import exclusive
+from evaluators.records.journal import exclusive
+from evaluators.records.reading import read_run
+from evaluators.records.schema import Sample
 from evaluators.rescore import main
-from evaluators.results import read_run
-from evaluators.schema import Sample
-from evaluators.summary_rows import read_summary
 
 
 @pytest.fixture

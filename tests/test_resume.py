@@ -25,7 +25,7 @@ from scripted_run import (
     wait_for,
 )
 
-from evaluators.journal import exclusive
+from evaluators.records.journal import exclusive
 
 COUNT, AVERAGE, WORKERS = 80, 6, 2
 SCRIPT = {"median_steps": 20, "step_seconds": 0.002, "batch_size": 2}

@@ -150,13 +150,13 @@ def test_nan_is_no_json(finished: Path) -> None:
 
 
 def test_the_parent_does_not_import_torch() -> None:
-    code = "import sys, evaluators.run; sys.exit('torch' in sys.modules)"
+    code = "import sys, evaluators.running.run; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_engine_is_asked_with_the_system_prompt_and_the_samples_seed(tmp_path: Path) -> None:
-    from evaluators.config import sample_seed
-    from evaluators.session import Tasks
+    from evaluators.running.session import Tasks
+    from evaluators.settings.run_config import sample_seed
 
     asked = {question.id: question for question in questions(2)}
     request = Tasks(run_config(seed=5), asked, "Be brief.").request("q1/0")

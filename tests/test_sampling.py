@@ -5,8 +5,8 @@ import torch
 from scipy import stats
 
 from srgen import Sampling
-from srgen.rows import Top, largest
-from srgen.sampling import Sampler, gumbel
+from srgen.method.rows import Top, largest
+from srgen.method.sampling import Sampler, gumbel
 
 
 def sampler(count: int, settings: Sampling, vocabulary: int, seed: int = 0) -> Sampler:

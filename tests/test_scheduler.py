@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from evaluators.scheduler import Scheduler
+from evaluators.running.scheduler import Scheduler
 
 TASKS = [f"q{index}/0" for index in range(25)]
 MAX_ATTEMPTS = 3

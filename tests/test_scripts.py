@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.flags import BY_NAME
-from evaluators.registry import NAMES, benchmark_named
-from evaluators.settings import parse_arguments
+from evaluators.benchmarks.registry import NAMES, benchmark_named
+from evaluators.settings.flags import BY_NAME
+from evaluators.settings.sources import parse_arguments
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 OF_BENCHMARKS = sorted(SCRIPTS.glob("parallel_*.sh"))

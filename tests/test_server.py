@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from srgen import Message, Request, Sampling
-from srgen.engines.transformers import TransformersEngine
+from srgen.engines.transformers.engine import TransformersEngine
 from tests.server_process import running, tiny_engine
 
 CHAT = [{"role": "user", "content": "Say something."}]

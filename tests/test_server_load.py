@@ -13,7 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 
 from srgen import Message, Request, Sampling
-from srgen.engines.transformers import TransformersEngine
+from srgen.engines.transformers.engine import TransformersEngine
 from srgen.server.app import create_app
 from srgen.server.settings import ServerConfig
 from tests.server_process import running, tiny_engine

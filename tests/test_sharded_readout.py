@@ -11,11 +11,11 @@ import torch.multiprocessing
 from torch import Tensor
 
 from srgen.config import SRGenConfig
-from srgen.context import SketchStore
-from srgen.engines.vllm_readout import ShardedReadout
-from srgen.readout import Readout
-from srgen.reflection import reflect
-from srgen.rows import Rows
+from srgen.engines.vllm.readout import ShardedReadout
+from srgen.method.context import SketchStore
+from srgen.method.readout import Readout
+from srgen.method.reflection import reflect
+from srgen.method.rows import Rows
 
 RANKS, HIDDEN, VOCABULARY, PADDED = 2, 8, 37, 40
 CAP = 20.0

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluators import statistics
-from evaluators.power import FACTOR, power
+from evaluators.analysis import inference
+from evaluators.analysis.power import FACTOR, power
 
 BENCHMARKS = 2_000
 QUESTIONS = 30
@@ -25,7 +25,7 @@ def test_interval_over_new_questions_covers_95_percent(alpha: float, beta: float
     rng = np.random.default_rng(11)
     covered = 0
     for _ in range(BENCHMARKS):
-        low, high = statistics.mean_interval(simulated(rng, rng.beta(alpha, beta, QUESTIONS), samples))
+        low, high = inference.mean_interval(simulated(rng, rng.beta(alpha, beta, QUESTIONS), samples))
         covered += low <= alpha / (alpha + beta) <= high
     assert 0.93 <= covered / BENCHMARKS <= 0.97
 
@@ -39,7 +39,7 @@ def test_error_over_new_samples_of_the_same_questions_covers_95_percent(
     covered = 0
     for _ in range(BENCHMARKS):
         rates = simulated(rng, accuracy, samples)
-        covered += abs(rates.mean() - accuracy.mean()) <= 1.96 * statistics.se_same_questions(rates, samples)
+        covered += abs(rates.mean() - accuracy.mean()) <= 1.96 * inference.se_same_questions(rates, samples)
     assert 0.93 <= covered / BENCHMARKS <= 0.97
 
 
@@ -47,7 +47,7 @@ def test_interval_of_single_samples_covers_95_percent() -> None:
     rng = np.random.default_rng(13)
     covered = 0
     for _ in range(BENCHMARKS):
-        low, high = statistics.mean_interval(simulated(rng, rng.beta(1, 1, QUESTIONS), 1))
+        low, high = inference.mean_interval(simulated(rng, rng.beta(1, 1, QUESTIONS), 1))
         covered += low <= 0.5 <= high
     assert 0.93 <= covered / BENCHMARKS <= 0.97
 
@@ -59,32 +59,32 @@ def test_interval_of_a_difference_covers_95_percent() -> None:
         base = rng.beta(2, 2, QUESTIONS)
         gain = rng.normal(0.05, 0.05, QUESTIONS)
         difference = simulated(rng, np.clip(base + gain, 0, 1), 8) - simulated(rng, base, 8)
-        low, high = statistics.t_interval(difference)
+        low, high = inference.t_interval(difference)
         covered += low <= 0.05 <= high
     assert 0.93 <= covered / BENCHMARKS <= 0.97
 
 
 def test_standard_errors_by_hand() -> None:
     rates = np.array([0.5, 1.0, 0.0, 0.5])
-    assert statistics.se_new_questions(rates) == pytest.approx(math.sqrt(0.5 / 3) / 2)
-    assert statistics.se_same_questions(rates, 2) == pytest.approx(math.sqrt(0.25 + 0.25) / 4)
-    assert math.isnan(statistics.se_same_questions(rates, 1))
-    assert math.isnan(statistics.se_new_questions(rates[:1]))
+    assert inference.se_new_questions(rates) == pytest.approx(math.sqrt(0.5 / 3) / 2)
+    assert inference.se_same_questions(rates, 2) == pytest.approx(math.sqrt(0.25 + 0.25) / 4)
+    assert math.isnan(inference.se_same_questions(rates, 1))
+    assert math.isnan(inference.se_new_questions(rates[:1]))
 
 
 def test_equal_differences_are_no_evidence_of_certainty() -> None:
-    assert math.isnan(statistics.t_interval(np.zeros(30)).low)
-    assert math.isnan(statistics.t_interval(np.array([0.5])).high)
+    assert math.isnan(inference.t_interval(np.zeros(30)).low)
+    assert math.isnan(inference.t_interval(np.array([0.5])).high)
 
 
 def test_wilson_equals_scipy_and_serves_single_samples() -> None:
     expected = stats.binomtest(7, 30).proportion_ci(method="wilson")
-    assert statistics.wilson_interval(7, 30) == pytest.approx((expected.low, expected.high))
-    assert statistics.mean_interval(np.array([1.0] * 7 + [0.0] * 23)) == pytest.approx((expected.low, expected.high))
+    assert inference.wilson_interval(7, 30) == pytest.approx((expected.low, expected.high))
+    assert inference.mean_interval(np.array([1.0] * 7 + [0.0] * 23)) == pytest.approx((expected.low, expected.high))
 
 
 def test_a_run_without_a_right_answer_keeps_an_honest_interval() -> None:
-    low, high = statistics.mean_interval(np.zeros(30))
+    low, high = inference.mean_interval(np.zeros(30))
     assert low == 0
     assert high == pytest.approx(0.1135, abs=1e-4)
 
@@ -108,7 +108,7 @@ def p_values_without_difference(rng: np.random.Generator, samples: int, comparis
     for _ in range(comparisons):
         accuracy = rng.beta(1, 1, QUESTIONS)
         differences = simulated(rng, accuracy, samples) - simulated(rng, accuracy, samples)
-        p_values.append(statistics.sign_flip_p(differences, rng, 999))
+        p_values.append(inference.sign_flip_p(differences, rng, 999))
     return np.array(p_values)
 
 
@@ -116,12 +116,12 @@ def test_permutation_p_value_equals_enumeration() -> None:
     differences = np.array([0.1, 0.2, -0.1, 0.4, 0.3, 0.1, -0.2, 0.0])
     signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
     exact = np.mean(np.abs(differences @ signs) >= abs(differences.sum()) - 1e-9)
-    assert statistics.sign_flip_p(differences, np.random.default_rng(3), 40_000) == pytest.approx(exact, abs=0.01)
+    assert inference.sign_flip_p(differences, np.random.default_rng(3), 40_000) == pytest.approx(exact, abs=0.01)
 
 
 def test_permutation_p_value_has_the_floor_of_its_draws() -> None:
-    assert statistics.sign_flip_p(np.full(40, 0.1), np.random.default_rng(1), 999) == 1 / 1000
-    assert statistics.sign_flip_p(np.zeros(40), np.random.default_rng(1), 999) == 1
+    assert inference.sign_flip_p(np.full(40, 0.1), np.random.default_rng(1), 999) == 1 / 1000
+    assert inference.sign_flip_p(np.zeros(40), np.random.default_rng(1), 999) == 1
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(0, 0), (1, 0), (9, 2), (3, 3), (40, 61)])
@@ -129,13 +129,13 @@ def test_mcnemar_is_the_exact_binomial_test(gained: int, lost: int) -> None:
     base = np.array([0.0] * gained + [1.0] * lost + [1.0, 0.0])
     other = np.array([1.0] * gained + [0.0] * lost + [1.0, 0.0])
     expected = min(1.0, 2 * stats.binom.cdf(min(gained, lost), gained + lost, 0.5))
-    assert statistics.mcnemar_p(base, other) == pytest.approx(expected)
+    assert inference.mcnemar_p(base, other) == pytest.approx(expected)
 
 
 def test_holm_by_hand() -> None:
-    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert statistics.holm([0.9, 0.8]) == [1.0, 1.0]
-    assert statistics.holm([0.2]) == [0.2]
+    assert inference.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert inference.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert inference.holm([0.2]) == [0.2]
 
 
 def found(base: np.ndarray, effects: np.ndarray, samples: int, rng: np.random.Generator, runs: int) -> float:
@@ -218,7 +218,7 @@ def test_bootstrap_intervals_cover_a_true_difference_of_votes_and_passes() -> No
     for _ in range(100):
         base = rng.beta(1, 1, 40)
         first, second = drawn_classes(rng, base, 8), drawn_classes(rng, np.clip(base + 0.1, 0, 1), 8)
-        intervals = statistics.bootstrap_differences(first, second, rng, 200)
+        intervals = inference.bootstrap_differences(first, second, rng, 200)
         covered += [low <= value <= high for (low, high), value in zip(intervals, truth, strict=True)]
     assert (covered >= 90).all()
 
@@ -226,23 +226,23 @@ def test_bootstrap_intervals_cover_a_true_difference_of_votes_and_passes() -> No
 def _votes_and_passes(rng: np.random.Generator) -> tuple[float, float]:
     base = rng.beta(1, 1, 40)
     first, second = drawn_classes(rng, base, 8), drawn_classes(rng, np.clip(base + 0.1, 0, 1), 8)
-    credits = [statistics.vote_credits(statistics.vote_counts(c)[:, :-1]).mean() for c in (first, second)]
+    credits = [inference.vote_credits(inference.vote_counts(c)[:, :-1]).mean() for c in (first, second)]
     passes = [(c == 0).any(axis=1).mean() for c in (first, second)]
     return float(credits[1] - credits[0]), float(passes[1] - passes[0])
 
 
 def test_bootstrap_of_equal_runs_is_centred_on_zero() -> None:
     classes = drawn_classes(np.random.default_rng(20), np.linspace(0, 1, 30), 8)
-    cons, passed = statistics.bootstrap_differences(classes, classes, np.random.default_rng(1), 400)
+    cons, passed = inference.bootstrap_differences(classes, classes, np.random.default_rng(1), 400)
     assert cons.low < 0 < cons.high
     assert passed.low < 0 < passed.high
 
 
 def test_vote_counts_put_the_right_class_first_and_abstentions_last() -> None:
-    counts = statistics.vote_counts(np.array([[1, 2, 2, -1], [0, 0, 0, 1]]))
+    counts = inference.vote_counts(np.array([[1, 2, 2, -1], [0, 0, 0, 1]]))
     assert counts.tolist() == [[0, 2, 1, 1], [3, 1, 0, 0]]
 
 
 def test_generators_depend_on_their_key_alone() -> None:
-    assert statistics.generator("aime", 3).random() == statistics.generator("aime", 3).random()
-    assert statistics.generator("aime", 3).random() != statistics.generator("aime", 4).random()
+    assert inference.generator("aime", 3).random() == inference.generator("aime", 3).random()
+    assert inference.generator("aime", 3).random() != inference.generator("aime", 4).random()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from synthetic_runs import drawn_run, first_words, sample, write_run
 
-from evaluators.results import read_run
-from evaluators.schema import Sample
-from evaluators.summary import summarise
-from evaluators.summary_rows import classes_of, read_summary
+from evaluators.analysis.summary import summarise
+from evaluators.analysis.summary_rows import classes_of, read_summary
+from evaluators.records.reading import read_run
+from evaluators.records.schema import Sample
 from srgen.errors import SRGenError
 
 GOLDS = {"q0": "7", "q1": "5"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from synthetic_runs import drawn_run, first_words, sample, write_run
 
-from evaluators.summary import summarise
-from evaluators.tables import final_table, number, p_value, signed
+from evaluators.analysis.summary import summarise
+from evaluators.presentation.run_table import final_table, number, p_value, signed
 
 
 def test_missing_samples_are_said_with_their_denominator_and_bound(tmp_path: Path) -> None:

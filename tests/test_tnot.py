@@ -18,8 +18,8 @@ from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from srgen import ConfigError, SRGenConfig, SRGenError
 from srgen.demo_model import demo_folder
+from srgen.engines.released.tnot_settings import environment_config
 from srgen.tnot_decorator import TNOTMixin, disable_tnot, enable_tnot
-from srgen.tnot_settings import environment_config
 from tests.server_process import tiny_model
 
 README = Path(__file__).resolve().parents[2] / "shared" / "seeds" / "srgen-readme.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from srgen import Completion, Request, Sampling, SRGenConfig
-from srgen.engines.transformers import TransformersEngine
+from srgen.engines.transformers.engine import TransformersEngine
 
 TRACES = Path(__file__).resolve().parents[2] / "shared" / "traces"
 

@@ -1,9 +1,9 @@
 """Grading: what a response answers, and whether that is the gold. No text of a model is ever evaluated as code."""
 
+from evaluators.grading.answer.extract import extract
 from evaluators.grading.equivalence import classes, equivalent
-from evaluators.grading.extract import extract
 from evaluators.grading.grade import Verdict, grade
-from evaluators.grading.pool import GradingPool
+from evaluators.grading.pool.pool import GradingPool
 
 GRADING_VERSION = "1"
 """Changes whenever a verdict may; results of different versions are not compared."""

@@ -6,8 +6,8 @@ import json
 import re
 import sys
 
-from evaluators.benchmark import AnswerKind
-from evaluators.grading.pool import GradingPool
+from evaluators.benchmarks.benchmark import AnswerKind
+from evaluators.grading.pool.pool import GradingPool
 
 _KINDS: dict[str, AnswerKind] = {"integer-aime": "integer", "numeric-gsm8k": "numeric", "choice-gpqa": "choice"}
 _LIMIT = 2.5

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from evaluators.benchmark import AnswerKind
-from evaluators.grading import choice
-from evaluators.grading.clean import clean, key
-from evaluators.grading.compare import same
-from evaluators.grading.limits import MAX_ANSWER, NotMathError
-from evaluators.grading.nodes import Node, Quantity
-from evaluators.grading.parser import parse
-from evaluators.grading.values import rounds_to
-from evaluators.grading.words import normal_words, time_of_day
+from evaluators.benchmarks.benchmark import AnswerKind
+from evaluators.grading.algebra.clean import clean, key
+from evaluators.grading.algebra.compare import same
+from evaluators.grading.algebra.limits import MAX_ANSWER, NotMathError
+from evaluators.grading.algebra.nodes import Node, Quantity
+from evaluators.grading.algebra.parser import parse
+from evaluators.grading.algebra.values import rounds_to
+from evaluators.grading.algebra.words import normal_words, time_of_day
+from evaluators.grading.answer import choice
 
 _GROUPED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,]*\d)")
 _SPACED = re.compile(r"^[^\d]{0,2}\d{1,3}(?: \d{3})+(?:\.\d+)?(?![\d/])")

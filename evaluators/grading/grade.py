@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluators.benchmark import AnswerKind
+from evaluators.benchmarks.benchmark import AnswerKind
+from evaluators.grading.answer.extract import extract
 from evaluators.grading.equivalence import equivalent, meets_decimal
-from evaluators.grading.extract import extract
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,17 +50,17 @@ def load_engine(config: EngineConfig) -> Engine:
     """
     # Engines are imported on demand: each brings a library that takes seconds to import and may be absent.
     if config.backend == "vllm":
-        from srgen.engines.vllm import VLLMEngine
+        from srgen.engines.vllm.engine import VLLMEngine
 
         return VLLMEngine.load(config)
     if config.backend == "released":
-        from srgen.engines.released import ReleasedEngine
+        from srgen.engines.released.loop import ReleasedEngine
 
         return ReleasedEngine.load(config)
     if config.backend == "openai":
         from srgen.engines.openai import OpenAIEngine
 
         return OpenAIEngine.load(config)
-    from srgen.engines.transformers import TransformersEngine
+    from srgen.engines.transformers.engine import TransformersEngine
 
     return TransformersEngine.load(config)

@@ -48,7 +48,7 @@ def serve(config: ServerConfig) -> None:
         from srgen.server.app import create_app
     except ImportError as error:
         raise ConfigError(f"the server needs {error.name}: pip install 'srgen[server]'") from error
-    from srgen.engines.transformers import TransformersEngine
+    from srgen.engines.transformers.engine import TransformersEngine
 
     app = create_app(config, TransformersEngine.load(config.engine))
     try:

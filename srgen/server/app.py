@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from srgen.engines import base
-from srgen.engines.transformers import TransformersEngine
+from srgen.engines.transformers.engine import TransformersEngine
 from srgen.server.batcher import Batcher
 from srgen.server.errors import ApiError, install
 from srgen.server.metrics import Metrics, MetricsMiddleware

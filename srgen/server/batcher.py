@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from srgen.engines.base import Completion, Request, TokenLogprobs
-from srgen.engines.decode_loop import DecodeLoop
+from srgen.engines.transformers.decode_loop import DecodeLoop
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srgen import ConfigError, SRGenConfig
-from srgen.engines import EngineConfig, load_engine, vllm_version
-from srgen.engines.vllm_arguments import Arguments, from_extra_args, to_extra_args
+from srgen.engines import EngineConfig, load_engine
+from srgen.engines.vllm.arguments import Arguments, from_extra_args, to_extra_args
 from srgen.serve_vllm import command, main
 
 CONFIGS = st.builds(
@@ -63,7 +63,7 @@ def set_version(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
             raise metadata.PackageNotFoundError(name)
         return version
 
-    monkeypatch.setattr(vllm_version.metadata, "version", find)
+    monkeypatch.setattr(version_module.metadata, "version", find)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_missing_and_other_versions(
 @pytest.mark.parametrize("version", ["0.32.0", "0.32.4+cpu"])
 def test_the_supported_version(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     set_version(monkeypatch, version)
-    vllm_version.require_vllm()
+    version_module.require_vllm()
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_the_launcher_adds_worker_and_admission(
     assert words[1 : 1 + len(server)] == server
     assert words[-2:] == ["--port", "8001"]
     module, name = words[words.index("--worker-cls") + 1].rsplit(".", 1)
-    assert (module, name) == ("srgen.engines.vllm_worker", "SRGenWorker")
-    assert words[words.index("--logits-processors") + 1] == "srgen.engines.vllm_admission:SRGenAdmission"
+    assert (module, name) == ("srgen.engines.vllm.worker", "SRGenWorker")
+    assert words[words.index("--logits-processors") + 1] == "srgen.engines.vllm.admission:SRGenAdmission"
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from srgen import Completion, Request, Sampling, SRGenConfig
 from srgen.chat import encode
 from srgen.demo_model import demo_folder
 from srgen.engines import EngineConfig
-from srgen.engines.transformers import TransformersEngine
-from srgen.engines.vllm import CPU_CACHE_BYTES, VLLMEngine
-from srgen.engines.vllm_version import installed
+from srgen.engines.transformers.engine import TransformersEngine
+from srgen.engines.vllm.engine import CPU_CACHE_BYTES, VLLMEngine
+from srgen.engines.vllm.version import installed
 
 sys.path.insert(0, str(Path(__file__).parent))
 from prompts import requests

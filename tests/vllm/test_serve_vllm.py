@@ -17,8 +17,8 @@ import pytest
 
 from srgen import Message, Request, Sampling, SRGenConfig
 from srgen.engines import EngineConfig
-from srgen.engines.transformers import TransformersEngine
-from srgen.engines.vllm_version import installed
+from srgen.engines.transformers.engine import TransformersEngine
+from srgen.engines.vllm.version import installed
 
 pytestmark = [
     pytest.mark.model,

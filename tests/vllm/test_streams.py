@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from srgen.config import SRGenConfig
-from srgen.engines.vllm_arguments import Arguments
-from srgen.engines.vllm_streams import UNTAKEN, Segment, SRGenStreams, Step
-from srgen.entropy import entropy
-from srgen.processor import Record, SRGenProcessor
-from srgen.readout import Readout
-from srgen.rows import Rows
+from srgen.engines.vllm.arguments import Arguments
+from srgen.engines.vllm.streams import UNTAKEN, Segment, SRGenStreams, Step
+from srgen.method.entropy import entropy
+from srgen.method.processor import Record, SRGenProcessor
+from srgen.method.readout import Readout
+from srgen.method.rows import Rows
 
 VOCABULARY, HIDDEN = 31, 6
 CONFIG = SRGenConfig(adaptive_entropy=False, entropy_threshold=1.5, max_retries=3, lr=0.05)

@@ -11,9 +11,9 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from srgen import Completion, Request, Sampling, SRGenConfig
 from srgen.demo_model import demo_folder
 from srgen.engines import EngineConfig
-from srgen.engines.transformers import TransformersEngine
-from srgen.engines.vllm import VLLMEngine
-from srgen.engines.vllm_version import installed
+from srgen.engines.transformers.engine import TransformersEngine
+from srgen.engines.vllm.engine import VLLMEngine
+from srgen.engines.vllm.version import installed
 
 pytestmark = [
     pytest.mark.model,

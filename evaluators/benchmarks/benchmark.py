@@ -1,0 +1,61 @@
+"""The vocabulary of a benchmark: its questions and what is particular to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+AnswerKind = Literal["integer", "numeric", "latex", "choice"]
+"""How answers are extracted and compared: AIME | GSM8K | MATH, HMMT, AMC | GPQA."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One benchmark question, ready to be asked."""
+
+    id: str
+    """Unique within its benchmark and version, stable between runs."""
+    prompt: str
+    """The user's turn, exactly as the model sees it (before the chat template)."""
+    gold: str
+    """The reference answer as the dataset gives it (a letter for `choice`)."""
+    kind: AnswerKind
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What the dataset says besides (subject, level, the options' order, ...); JSON values only."""
+
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where one version of a benchmark lives on the hub."""
+
+    repository: str
+    split: str
+    questions: int
+    """Expected number of questions; another count is a warning."""
+    config: str | None = None
+    revision: str | None = None
+    gated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """What is particular to one benchmark family."""
+
+    name: str
+    title: str
+    kind: AnswerKind
+    versions: Mapping[str, Source]
+    """By version name; the first one is the default. Empty for a benchmark that is embedded in the project."""
+    embedded: str | None = None
+    """File in evaluators/benchmarks/data that holds the questions of an embedded benchmark."""
+    system_prompt: str
+    """Default system prompt."""
+    parse_row: Callable[[Row, int, int], Question]
+    """(row, its index, the run's seed) -> question; raises KeyError naming a field that the row lacks, ValueError for
+    an answer that cannot be one."""
+    max_new_tokens: int = 4096
+    """Default token budget of a sample."""

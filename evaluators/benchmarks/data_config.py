@@ -1,0 +1,25 @@
+"""Which questions a run asks, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+PromptRole = Literal["system", "user"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Which questions. Decides what is generated."""
+
+    benchmark: str
+    version: str | None = None
+    dataset_path: str | None = None
+    """Local file or folder to load instead of the hub's dataset."""
+    split: str | None = None
+    eval_samples: int | None = None
+    """Random subset of that many questions, drawn with the run's seed; None takes all."""
+    system_prompt: str | None = None
+    """The instruction that goes with every question; None or empty for none."""
+    prompt_role: PromptRole = "system"
+    """Whose turn the instruction is in: its own system message, or the user's, after the question."""

@@ -1,0 +1,98 @@
+"""The questions of a run: rows read, parsed, checked, and cut to the subset asked for."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluators.benchmarks.benchmark import Benchmark, Question, Row, Source
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.benchmarks.dataset_rows import file_rows, folder_rows, hub_rows
+from evaluators.benchmarks.fields import fields_of
+from srgen.errors import ConfigError
+
+log = logging.getLogger(__name__)
+EMBEDDED = Path(__file__).parent / "data"
+
+
+def load_questions(benchmark: Benchmark, data: DataConfig, seed: int) -> list[Question]:
+    """The questions that the data settings name, in the dataset's order.
+
+    `seed` draws the subset of `eval_samples` questions and the order of options. Raises ConfigError when the questions
+    cannot be had; an unexpected number of them is a warning.
+    """
+    source = source_of(benchmark, data.version)
+    rows, where = _rows(benchmark, source, data)
+    questions = parse_rows(benchmark, rows, seed, where)
+    if source and data.split in (None, source.split) and len(questions) != source.questions:
+        log.warning("%s holds %d questions, not the expected %d", where, len(questions), source.questions)
+    return subset(questions, data.eval_samples, seed)
+
+
+def source_of(benchmark: Benchmark, version: str | None) -> Source | None:
+    """Where that version (None is the default one) lives on the hub; None for an embedded benchmark.
+
+    Raises ConfigError for an unknown version.
+    """
+    if not benchmark.versions:
+        if version is not None:
+            raise ConfigError(f"{benchmark.name} has no versions; leave --version out")
+        return None
+    if version is None:
+        return next(iter(benchmark.versions.values()))
+    if version not in benchmark.versions:
+        raise ConfigError(f"unknown version {version!r} of {benchmark.name}; known: {', '.join(benchmark.versions)}")
+    return benchmark.versions[version]
+
+
+def _rows(benchmark: Benchmark, source: Source | None, data: DataConfig) -> tuple[list[Row], str]:
+    if data.dataset_path is None:
+        if source is None:
+            path = EMBEDDED / str(benchmark.embedded)
+            return file_rows(path), benchmark.name
+        return hub_rows(source, data.split), source.repository
+    path = Path(data.dataset_path).expanduser()
+    if path.is_dir():
+        return folder_rows(path, source, data.split), str(path)
+    if not path.exists():
+        raise ConfigError(
+            f"there is no dataset at {path}; --dataset_path takes a JSONL, JSON, CSV or parquet file or a folder"
+        )
+    if data.split is not None:
+        log.warning("--split has no effect on a single file")
+    return file_rows(path), str(path)
+
+
+def parse_rows(benchmark: Benchmark, rows: Sequence[Row], seed: int, where: str) -> list[Question]:
+    """Questions of all rows.
+
+    Raises ConfigError for no rows, a lacking field, an impossible answer or an identifier used twice.
+    """
+    if not rows:
+        raise ConfigError(f"{where} holds no questions")
+    questions: dict[str, Question] = {}
+    for index, row in enumerate(rows):
+        try:
+            question = benchmark.parse_row(row, index, seed)
+        except KeyError as error:
+            found = ", ".join(fields_of(row)) or "none"
+            raise ConfigError(
+                f"row {index + 1} of {where} has no field {error.args[0]!r}; fields found: {found}"
+            ) from error
+        except ValueError as error:
+            raise ConfigError(f"row {index + 1} of {where}: {error}") from error
+        if question.id in questions:
+            raise ConfigError(f"row {index + 1} of {where} has the identifier {question.id!r} of an earlier row")
+        questions[question.id] = question
+    return list(questions.values())
+
+
+def subset(questions: Sequence[Question], size: int | None, seed: int) -> list[Question]:
+    """That many questions drawn without replacement by the seed, in their order; None takes all."""
+    if size is None or size >= len(questions):
+        if size is not None and size > len(questions):
+            log.warning("all %d questions are taken, since eval_samples asks for %d", len(questions), size)
+        return list(questions)
+    return [questions[i] for i in sorted(random.Random(seed).sample(range(len(questions)), size))]

@@ -1,0 +1,77 @@
+"""Which part of a response is its answer: the last box, else what a marker announces, else the conclusion."""
+
+from __future__ import annotations
+
+import re
+
+from evaluators.benchmarks.benchmark import AnswerKind
+from evaluators.grading.answer import choice
+from evaluators.grading.answer.conclusion import bare, concluding, marked
+from evaluators.grading.answer.response import Box, boxes, visible
+
+_STOPS = re.compile(
+    r"[.!?]\s|[.!?]$|\n\s*\n|\b(?:so|thus|hence|therefore|then|wait|but|because|since|where|now|next|gives?|actually|first|"
+    r"instead|however|is|are|equals?|get|check|correct\w*|case|if|when|for|no)\b|[=<>≤≥⇒]|\\(?:implies|Rightarrow|to|le|ge|approx)\b",
+    re.IGNORECASE,
+)
+_SEPARATOR = re.compile(r",|;|\b(?:and|or)\b|\\quad|\\qquad", re.IGNORECASE)
+_MATH_MARKS = re.compile(r"\\\\|\\[()\[\],;:! ]|\\(?:q?quad|text|mathrm)\b|[$*_{}]")
+_LABEL_BEFORE_BOX = re.compile(r"[,;\s]*(?:and|or)?\s*[A-Za-z](?:_\{?\w+\}?)?\s*=\s*$")
+
+
+def extract(text: str, kind: AnswerKind, finish_reason: str | None = None) -> str | None:
+    """The answer that a response gives, None where it gives none.
+
+    `finish_reason` "length" says that the response was cut off: then only a complete box counts, or a marked answer
+    whose sentence ends. Boxes side by side are joined to a list.
+    """
+    said, thought = visible(text)
+    for part in (said, thought):
+        answer = _choice(part, finish_reason) if kind == "choice" else _value(part, kind, finish_reason)
+        if answer is not None:
+            return answer
+        if not thought or finish_reason == "length":
+            break
+    return None
+
+
+def _choice(said: str, finish_reason: str | None) -> str | None:
+    if finish_reason == "length":
+        found = [choice.letters(box.content) for box in boxes(said)]
+        return found[-1] if found else None
+    return choice.extract_choice(said)
+
+
+def _value(said: str, kind: AnswerKind, finish_reason: str | None) -> str | None:
+    found = boxes(said)
+    if found:
+        return _joined(said, found)
+    cut_off = finish_reason == "length"
+    answer = marked(said, kind, cut_off)
+    if answer is None and not cut_off:
+        answer = bare(said, kind)
+        answer = concluding(said, kind) if answer is None else answer
+    return None if answer is not None and "\\boxed" in answer else answer
+
+
+def _joined(said: str, found: list[Box]) -> str:
+    """The last box, with the boxes that stand beside it in its sentence."""
+    first = len(found) - 1
+    while first > 0 and _beside(said[found[first - 1].end : found[first].start]):
+        first -= 1
+    contents = list(dict.fromkeys(_content(box) for box in found[first:]))
+    return ", ".join(contents)
+
+
+def _content(box: Box) -> str:
+    inner = boxes(box.content)
+    return (inner[-1] if inner else box).content.strip()
+
+
+def _beside(between: str) -> bool:
+    """Whether what stands between two boxes only lists them: spaces, a comma, `and`, a word or two."""
+    if len(between) > 60 or _STOPS.search(_LABEL_BEFORE_BOX.sub(",", between)):
+        return False
+    plain = _MATH_MARKS.sub(" ", _LABEL_BEFORE_BOX.sub(",", between)).strip()
+    words = re.findall(r"[A-Za-z]+", plain)
+    return not plain or (_SEPARATOR.search(between) is not None and len(words) <= 3)

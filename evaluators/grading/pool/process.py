@@ -1,0 +1,88 @@
+"""One grading process from the outside: start, ask with a limit, kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).resolve().parents[3]
+_START_LIMIT = 60.0
+"""Seconds that a process may take until it is ready."""
+
+
+class GradingProcess:
+    """A separate interpreter in a session of its own, so that the terminal's interrupt does not reach it."""
+
+    def __init__(self, limit: float, memory: int) -> None:
+        self._limit = limit
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "evaluators.grading.pool.worker", str(limit), str(memory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,
+        )
+        self._ready = False
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """The reply, or None when the process took longer than its limit or died; then it is of no further use."""
+        if not self._ready and self._read(_START_LIMIT) is None:
+            return None
+        self._ready = True
+        try:
+            if not self._write(json.dumps(request).encode() + b"\n"):
+                return None
+            line = self._read(self._limit)
+            return None if line is None else json.loads(line)
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def process_id(self) -> int:
+        """The operating system's number of the process."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue
+
+    def _write(self, data: bytes) -> bool:
+        stdin = self._process.stdin
+        if stdin is None:
+            return False
+        stdin.write(data)
+        stdin.flush()
+        return True
+
+    def _read(self, limit: float) -> bytes | None:
+        """One line, None where none is complete within `limit` seconds."""
+        stdout = self._process.stdout
+        if stdout is None:
+            return None
+        deadline, line = time.monotonic() + limit, b""
+        while not line.endswith(b"\n"):
+            ready, _, _ = select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))
+            chunk = os.read(stdout.fileno(), 65_536) if ready else b""
+            if not chunk:
+                return None
+            line += chunk
+        return line

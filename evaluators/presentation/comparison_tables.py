@@ -1,0 +1,242 @@
+"""Comparisons as the paper prints them: text, Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+
+from evaluators.analysis.comparison import METRICS, Comparison, Difference
+from evaluators.analysis.summary_rows import Summary
+from evaluators.presentation.run_table import bounds_line, counts_line, incomplete, number, p_value, signed
+
+GUIDE_SAMPLES = (1, 5, 16, 64)
+"""Values of K for which the smallest detectable difference is stated."""
+GUIDE = "as a rule, 30 questions show about 22 points at K = 1, 10 at 5, 5.5 at 16 and 2.8 at 64"
+
+
+def text_table(comparisons: Sequence[Comparison]) -> str:
+    """The table for a terminal: under each pair of rates the interval and p-value of the difference."""
+    names = side_names(comparisons)
+    head = [
+        "model",
+        "benchmark",
+        *(f"{metric} {names[0]}, {names[1]} (difference)" for metric in _metrics(comparisons)),
+    ]
+    rows = [head]
+    for comparison in comparisons:
+        differences = [comparison.differences[metric] for metric in METRICS]
+        rows.append([comparison.model, comparison.base.benchmark, *(_rates(d) for d in differences)])
+        rows.append(["", "", *(f"{_interval(d)} {_p(d, many=len(comparisons) > 1)}" for d in differences)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def markdown_table(comparisons: Sequence[Comparison]) -> str:
+    """The same table in Markdown, one row per pair, with what must be read beside it below."""
+    head = headings(comparisons)
+    rows = [head, ["---"] * len(head), *(cells(comparison, many=len(comparisons) > 1) for comparison in comparisons)]
+    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    return "\n".join([table, *(f"\n{_bullets(comparison)}" for comparison in comparisons)]) + "\n"
+
+
+def latex_table(comparisons: Sequence[Comparison]) -> str:
+    """The same table for LaTeX; needs the package booktabs."""
+    names = side_names(comparisons)
+    groups = " & ".join(rf"\multicolumn{{4}}{{c}}{{{metric}}}" for metric in _metrics(comparisons))
+    rules = " ".join(rf"\cmidrule(lr){{{3 + 4 * i}-{6 + 4 * i}}}" for i in range(len(METRICS)))
+    head = " & ".join([rf"{names[0]} & {names[1]} & 95\,\% interval & $p$"] * len(METRICS))
+    rows = [
+        " & ".join(_latex(cell) for cell in cells(comparison, many=len(comparisons) > 1)) for comparison in comparisons
+    ]
+    return "\n".join(
+        [
+            r"\begin{tabular}{ll" + "rrrr" * len(METRICS) + "}",
+            r"\toprule",
+            rf" &  & {groups} \\",
+            rules,
+            rf"Model & Benchmark & {head} \\",
+            r"\midrule",
+            *(rf"{row} \\" for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def headings(comparisons: Sequence[Comparison]) -> list[str]:
+    """Column names of the table with one row per pair."""
+    names = side_names(comparisons)
+    head = ["Model", "Benchmark"]
+    for metric in _metrics(comparisons):
+        head += [f"{metric} {names[0]}", f"{metric} {names[1]}", "95 % interval", "p"]
+    return head
+
+
+def cells(comparison: Comparison, *, many: bool) -> list[str]:
+    """The row of a pair; with `many` pairs, p-values carry Holm's adjustment."""
+    row = [comparison.model, comparison.base.benchmark]
+    for metric in METRICS:
+        difference = comparison.differences[metric]
+        row += [
+            number(difference.base),
+            f"{number(difference.other)} ({signed(difference.delta)})",
+            _interval(difference),
+            _p(difference, many=many).removeprefix("p "),
+        ]
+    return row
+
+
+def csv_table(comparisons: Sequence[Comparison]) -> str:
+    """Everything that the comparison found, one row per pair."""
+    rows = [_record(comparison) for comparison in comparisons]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What must be read beside the numbers: what could be found, what is missing, what it cost."""
+    lines = [_detectable_line(comparison), _settle_line(comparison)]
+    for name, summary in _sides(comparison):
+        if incomplete(summary):
+            lines.append(f"{name}: {counts_line(summary)}; {bounds_line(summary)}")
+    lines += [f"{name} cost {_cost_line(summary)}" for name, summary in _sides(comparison)]
+    return [*lines, *comparison.notes]
+
+
+def side_names(comparisons: Sequence[Comparison]) -> tuple[str, str]:
+    """What the two sides are called in tables and plots."""
+    if all((c.base.method, c.other.method) == ("base", "srgen") for c in comparisons):
+        return "base", "SRGen"
+    return "first", "second"
+
+
+def _sides(comparison: Comparison) -> list[tuple[str, Summary]]:
+    return list(zip(side_names([comparison]), (comparison.base, comparison.other), strict=True))
+
+
+def _metrics(comparisons: Sequence[Comparison]) -> list[str]:
+    """Avg@8, ...; the letter K where the pairs differ in it."""
+    ks = {comparison.samples for comparison in comparisons}
+    return [f"{metric}@{next(iter(ks)) if len(ks) == 1 else 'K'}" for metric in METRICS]
+
+
+def _rates(difference: Difference) -> str:
+    return f"{number(difference.base)}  {number(difference.other)} ({signed(difference.delta)})"
+
+
+def _interval(difference: Difference) -> str:
+    return f"[{signed(difference.interval.low)}, {signed(difference.interval.high)}]"
+
+
+def _p(difference: Difference, *, many: bool) -> str:
+    holm = f" (Holm {p_value(difference.p_holm)})" if many else ""
+    return f"p {p_value(difference.p)}{holm}"
+
+
+def _bullets(comparison: Comparison) -> str:
+    title = f"**{comparison.model}, {comparison.base.benchmark}**"
+    return "\n".join([title, "", *(f"- {line}" for line in remarks(comparison))])
+
+
+def _latex(cell: str) -> str:
+    escaped = "".join(f"\\{c}" if c in "&%$#_{}" else c for c in cell.replace("\\", "/"))
+    return escaped.replace("< ", "$<$ ").replace("^", r"\^{}").replace("~", r"\~{}")
+
+
+def _detectable_line(comparison: Comparison) -> str:
+    power = comparison.power
+    if math.isnan(power.detectable()):
+        return f"these runs do not tell which differences {power.questions} questions would show: none varies; {GUIDE}"
+    here = f"{number(100 * power.detectable())} points of Avg@{comparison.samples}"
+    guide = [f"{number(100 * power.detectable(k))} at K = {k}" for k in GUIDE_SAMPLES if k != comparison.samples]
+    elsewhere = GUIDE if comparison.samples == 1 else f"with the same questions {', '.join(guide)}; {GUIDE}"
+    return (
+        f"smallest difference that {power.questions} questions at K = {power.samples} find 4 times in 5: {here} "
+        f"({elsewhere})"
+    )
+
+
+def _settle_line(comparison: Comparison) -> str:
+    delta = comparison.differences["Avg"].delta
+    needed = comparison.power.samples_needed(delta / 100)
+    questions = comparison.power.questions_needed(delta / 100)
+    seen = f"the difference seen, {signed(delta)} points,"
+    if delta == 0:
+        return "no difference was seen, so no K would settle it"
+    if math.isnan(questions):
+        return f"{seen} cannot be judged from these runs"
+    if math.isinf(needed):
+        return (
+            f"{seen} needs more questions, whatever K: about {number(questions, 0)} of the same kind at "
+            f"K = {comparison.samples}"
+        )
+    if math.isnan(needed):
+        return (
+            f"{seen} needs about {number(questions, 0)} questions at K = 1; with one sample a question nobody can tell "
+            "which K would do"
+        )
+    return f"{seen} would need K = {number(needed, 0)} on these questions to be found 4 times in 5"
+
+
+def _cost_line(summary: Summary) -> str:
+    return (
+        f"{summary.tokens:,} tokens, {number(summary.wall_seconds)} wall seconds, "
+        f"{number(summary.reflections_per_sample, 2)} reflections a sample, "
+        f"{_significant(summary.accuracy_per_million_tokens)} points of accuracy per million tokens"
+    )
+
+
+def _significant(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _record(comparison: Comparison) -> dict[str, str | int]:
+    """The row of the CSV."""
+    row: dict[str, str | int] = {
+        "model": comparison.model,
+        "benchmark": comparison.base.benchmark,
+        "base_method": comparison.base.method,
+        "other_method": comparison.other.method,
+        "questions": comparison.power.questions,
+        "k": comparison.samples,
+    }
+    for metric in METRICS:
+        difference, name = comparison.differences[metric], f"{metric.lower()}@k"
+        row |= {
+            f"{name}_base": f"{difference.base:.1f}",
+            f"{name}_other": f"{difference.other:.1f}",
+            f"{name}_difference": f"{difference.delta:.1f}",
+            f"{name}_low": _plain(difference.interval.low),
+            f"{name}_high": _plain(difference.interval.high),
+            f"{name}_p": _plain(difference.p, 4),
+            f"{name}_p_holm": _plain(difference.p_holm, 4),
+        }
+    delta = comparison.differences["Avg"].delta / 100
+    row |= {
+        "detectable_difference": _plain(100 * comparison.power.detectable()),
+        "k_needed": _plain(comparison.power.samples_needed(delta), 0),
+        "questions_needed": _plain(comparison.power.questions_needed(delta), 0),
+    }
+    for side, summary in (("base", comparison.base), ("other", comparison.other)):
+        row |= {
+            f"{side}_tokens": summary.tokens,
+            f"{side}_wall_seconds": _plain(summary.wall_seconds),
+            f"{side}_reflections_per_sample": _plain(summary.reflections_per_sample, 2),
+            f"{side}_accuracy_per_million_tokens": _plain(summary.accuracy_per_million_tokens, 3),
+            f"{side}_answered": summary.answered,
+            f"{side}_missing": summary.missing,
+            f"{side}_failed": summary.failed,
+            f"{side}_avg@k_upper_bound": _plain(summary.avg_upper_bound),
+        }
+    return row | {"notes": "; ".join(comparison.notes)}
+
+
+def _plain(value: float, digits: int = 1) -> str:
+    return "" if math.isnan(value) else "inf" if math.isinf(value) else f"{value:.{digits}f}"

@@ -1,0 +1,204 @@
+"""Pictures of a comparison, readable in grey and by colour-blind eyes. Needs the extra `report` (matplotlib)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluators.analysis import metrics
+from evaluators.analysis.comparison import Comparison, Flip
+from evaluators.analysis.inference import mean_interval
+from evaluators.analysis.metrics import FloatArray
+from evaluators.presentation.comparison_tables import side_names
+from evaluators.records.reading import read_lines, read_reflections
+from evaluators.records.schema import REFLECTIONS_FILE, SAMPLES_FILE
+from srgen.errors import SRGenError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+try:
+    import matplotlib
+    from matplotlib import figure as figures
+    from matplotlib import patches, ticker
+except ImportError:
+    raise SRGenError("plots need matplotlib: pip install 'srgen[report]'") from None
+
+# Okabe and Ito's blue, orange and grey differ in lightness too; lines differ in dash, bars in hatching.
+BASE, OTHER, NEUTRAL = "#0072B2", "#E69F00", "#D0D0D0"
+_STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "hatch.linewidth": 0.6,
+    "svg.hashsalt": "srgen",
+}
+_SIDES = ((BASE, "-", "o"), (OTHER, "--", "s"))
+_FLIPS: dict[Flip, tuple[str, str]] = {"gained": (BASE, ""), "lost": (OTHER, "////"), "unchanged": (NEUTRAL, "....")}
+NEEDS = {
+    "length": f"both runs' {SAMPLES_FILE}",
+    "entropy": f"{REFLECTIONS_FILE} of the second run (--record_entropy)",
+}
+"""What the plots that may be left out are drawn from."""
+_NAMED_QUESTIONS = 60
+"""Up to so many questions, each bar carries its question's id."""
+
+
+def plot_pairs(comparisons: Sequence[Comparison], runs: Sequence[Path], directory: Path) -> list[Path]:
+    """Write every plot of every pair as PNG and SVG; returns the files."""
+    written = []
+    for index, comparison in enumerate(comparisons):
+        stem = f"{comparison.base.benchmark}-{comparison.model}" if len(comparisons) > 1 else ""
+        pair = runs[2 * index], runs[2 * index + 1]
+        drawn = plots(comparison, *pair)
+        for name in NEEDS.keys() - drawn.keys():
+            print(f"no plot of {name}: it needs {NEEDS[name]}")
+        for name, figure in drawn.items():
+            for suffix in ("png", "svg"):
+                path = directory / f"{_file_name(f'{stem}-{name}')}.{suffix}"
+                figure.savefig(path, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
+                written.append(path)
+    return written
+
+
+def plots(comparison: Comparison, base: Path, other: Path) -> dict[str, Figure]:
+    """The plots by name; those whose recordings the runs lack are left out."""
+    with matplotlib.rc_context(_STYLE):
+        drawn = {"curves": curves(comparison), "flips": flips(comparison)}
+        lengths = [generated_tokens(run) for run in (base, other)]
+        if all(len(side) for side in lengths):
+            drawn["length"] = response_length(lengths, side_names([comparison]))
+        reflections = read_reflections(other if other.is_dir() else other.parent)
+        if reflections:
+            drawn["entropy"] = trigger_entropy(reflections)
+        return drawn
+
+
+def curves(comparison: Comparison) -> Figure:
+    """Cons@k and Pass@k against k for both runs, with 95 % bands over new questions."""
+    figure = figures.Figure(figsize=(9, 4), layout="constrained")
+    names = side_names([comparison])
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, name, curve in zip(panels, ("Cons", "Pass"), (metrics.cons_curve, metrics.pass_curve), strict=True):
+        sides = (comparison.base_classes, comparison.other_classes)
+        for label, classes, style in zip(names, sides, _SIDES, strict=True):
+            _band(axes, curve(classes), label, style)
+        axes.set(xlabel="k (samples per question)", title=f"{name}@k")
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
+        if comparison.samples == 1:
+            axes.set_xlim(0.5, 1.5)
+        axes.legend(loc="lower right")
+    panels[0].set(ylabel="accuracy (%)", ylim=(0, 100))
+    _title(figure, comparison)
+    return figure
+
+
+def _band(axes: Axes, values: FloatArray, label: str, style: tuple[str, str, str]) -> None:
+    colour, dash, marker = style
+    ks = np.arange(1, values.shape[1] + 1)
+    ends = 100 * np.array([mean_interval(column) for column in values.T])
+    every = max(1, len(ks) // 8)
+    if len(ks) == 1:
+        half = np.abs(ends.T - 100 * values.mean())
+        axes.errorbar(
+            ks + (0.04 if colour == OTHER else 0),
+            100 * values.mean(axis=0),
+            yerr=half,
+            color=colour,
+            fmt=marker,
+            capsize=5,
+            label=label,
+        )
+        return
+    line: dict[str, Any] = {"color": colour, "linestyle": dash, "marker": marker, "markersize": 4, "markevery": every}
+    axes.plot(ks, 100 * values.mean(axis=0), label=label, **line)
+    axes.fill_between(ks, ends[:, 0], ends[:, 1], color=colour, alpha=0.18, linewidth=0)
+    for end in ends.T:
+        axes.plot(ks, end, color=colour, linestyle=dash, linewidth=0.7)
+
+
+def flips(comparison: Comparison) -> Figure:
+    """Each question's change in accuracy, sorted, marked by what became of its vote."""
+    change = 100 * (metrics.accuracies(comparison.other_classes) - metrics.accuracies(comparison.base_classes))
+    votes = np.array(comparison.flips)
+    order = np.lexsort((votes, change))
+    named = len(order) <= _NAMED_QUESTIONS
+    figure = figures.Figure(figsize=(max(7.0, 0.22 * len(order)) if named else 9, 4.2), layout="constrained")
+    axes = figure.subplots()
+    outcome = votes[order]
+    legend = []
+    for kind, (colour, hatch) in _FLIPS.items():
+        places = np.flatnonzero(outcome == kind)
+        heights = change[order][places]
+        edge: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.4, "hatch": hatch} if named else {}
+        axes.bar(places, heights, color=colour, width=0.8 if named else 1.0, **edge)
+        legend.append(patches.Patch(facecolor=colour, label=f"vote {kind} ({len(places)})", **edge))
+        axes.plot(places[heights == 0], np.zeros((heights == 0).sum()), ".", color=colour, markersize=3)
+    axes.axhline(0, color="black", linewidth=0.8)
+    names = side_names([comparison])
+    axes.set(
+        ylabel=f"accuracy, {names[1]} less {names[0]}\n(percentage points)",
+        xlabel="questions, by change",
+        xlim=(-1, len(order)),
+        ylim=(min(-10.0, 1.1 * float(change.min())), max(10.0, 1.1 * float(change.max()))),
+    )
+    if named:
+        axes.set_xticks(range(len(order)), [comparison.question_ids[q] for q in order], rotation=90, fontsize=7)
+    axes.legend(handles=legend, loc="upper left")
+    _title(figure, comparison)
+    return figure
+
+
+def trigger_entropy(reflections: Sequence[Mapping[str, Any]]) -> Figure:
+    """Distribution of the entropy at triggers, before and after the correction."""
+    figure = figures.Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    before = np.array([row["entropy_before"] for row in reflections], dtype=float)
+    after = np.array([row["entropy_after"] for row in reflections], dtype=float)
+    bins = np.linspace(0, max(before.max(), after.max(), 1e-6), 41).tolist()
+    for values, label, (colour, dash, _), hatch in zip(
+        (before, after), ("before", "after"), _SIDES, ("", "////"), strict=True
+    ):
+        text = f"{label} reflection (median {np.median(values):.2f} nats)"
+        axes.hist(values, bins, histtype="stepfilled", color=colour, alpha=0.35, hatch=hatch, label=text)
+        axes.hist(values, bins, histtype="step", color=colour, linestyle=dash, linewidth=1.4)
+        axes.axvline(float(np.median(values)), color=colour, linestyle=dash, linewidth=1)
+    axes.set(xlabel="entropy of the next token (nats)", ylabel="reflections", title=f"{len(before):,} reflections")
+    axes.legend()
+    return figure
+
+
+def response_length(lengths: Sequence[FloatArray], names: Sequence[str]) -> Figure:
+    """Share of samples up to each length, for both runs."""
+    figure = figures.Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for tokens, name, (colour, dash, _) in zip(lengths, names, _SIDES, strict=True):
+        share = 100 * np.arange(1, len(tokens) + 1) / len(tokens)
+        label = f"{name} (median {np.median(tokens):,.0f} tokens)"
+        axes.step(np.sort(tokens), share, where="post", color=colour, linestyle=dash, linewidth=1.8, label=label)
+    axes.set(xlabel="response length (generated tokens)", ylabel="samples at most so long (%)", ylim=(0, 101))
+    axes.set_xlim(left=0)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def generated_tokens(run: Path) -> FloatArray:
+    """Length of every sample of a run in tokens; empty where only its CSVs are at hand."""
+    journal = (run if run.is_dir() else run.parent) / SAMPLES_FILE
+    return np.array([row["generated_tokens"] for row in read_lines(journal)], dtype=float)
+
+
+def _title(figure: Figure, comparison: Comparison) -> None:
+    questions, samples = comparison.base_classes.shape
+    figure.suptitle(f"{comparison.model}, {comparison.base.benchmark}: {questions} questions, K = {samples}")
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.@-]+", "_", text.strip("-"))

@@ -1,0 +1,91 @@
+"""Text for people: the table printed at the end of a run, and the words that tables share."""
+
+from __future__ import annotations
+
+import math
+
+from evaluators.analysis.summary_rows import COUNTS, Summary
+
+_COUNT_WORDS = {
+    "unanswered": "without an answer",
+    "truncated": "cut off at the token budget",
+    "timed_out": "stopped in grading",
+    "failed": "failed",
+    "missing": "missing",
+}
+
+
+def final_table(summary: Summary) -> str:
+    """The printed table of one run: the metrics with their intervals, what is missing, and the cost."""
+    lines = [
+        f"{summary.benchmark} | {summary.model} | {summary.method} | "
+        f"{summary.questions} questions x {summary.k} samples = {summary.samples}",
+        "",
+        f"  {'':10}{'%':>6}   {'95 % interval':<16}{'upper bound' if incomplete(summary) else ''}".rstrip(),
+        *_metric_lines(summary),
+        "",
+        f"  standard error of Avg@{summary.k}: {number(summary.se_new_questions, 2)} points over new questions of "
+        f"the same kind, {number(summary.se_same_questions, 2)} over new samples of the same questions",
+        f"  {counts_line(summary)}",
+        f"  cost: {summary.tokens:,} tokens ({number(summary.tokens_per_sample)} a sample), "
+        f"{number(summary.reflections_per_sample, 2)} reflections a sample, {number(summary.wall_seconds)} s "
+        f"({number(summary.samples_per_hour, 0)} samples an hour)",
+    ]
+    return "\n".join(lines)
+
+
+def incomplete(summary: Summary) -> bool:
+    """Whether any sample is missing, failed, cut off or without an answer or a verdict."""
+    return any(getattr(summary, name) for name in COUNTS)
+
+
+def counts_line(summary: Summary) -> str:
+    """What is missing, if anything, and that it counts as wrong."""
+    if not incomplete(summary):
+        return f"all {summary.samples} samples answered"
+    counts = [f"{getattr(summary, name)} {_COUNT_WORDS[name]}" for name in COUNTS if getattr(summary, name)]
+    return (
+        f"of {summary.samples} samples: {', '.join(counts)}; all {summary.samples} stay in the denominator, and "
+        "one that is not right counts as wrong"
+    )
+
+
+def bounds_line(summary: Summary) -> str:
+    """How high the metrics could be if every open sample had been right."""
+    k = summary.k
+    return (
+        f"at most Avg@{k} {number(summary.avg_upper_bound)}, Cons@{k} {number(summary.cons_upper_bound)}, "
+        f"Pass@{k} {number(summary.pass_upper_bound)} had all of those been right"
+    )
+
+
+def number(value: float, digits: int = 1) -> str:
+    """A number for people; `-` where it is undefined."""
+    if math.isnan(value):
+        return "-"
+    return "infinite" if math.isinf(value) else f"{value:,.{digits}f}"
+
+
+def signed(value: float) -> str:
+    """A difference in points, with its sign."""
+    return "-" if math.isnan(value) else f"{value:+.1f}"
+
+
+def p_value(p: float) -> str:
+    """A p-value with three decimals."""
+    if math.isnan(p):
+        return "-"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _metric_lines(summary: Summary) -> list[str]:
+    rates = [
+        ("Avg", summary.avg, summary.avg_low, summary.avg_high, summary.avg_upper_bound),
+        ("Cons", summary.cons, summary.cons_low, summary.cons_high, summary.cons_upper_bound),
+        ("Pass", summary.pass_, summary.pass_low, summary.pass_high, summary.pass_upper_bound),
+    ]
+    return [
+        f"  {f'{name}@{summary.k}':10}{number(rate):>6}   {f'[{number(low)}, {number(high)}]':<16}"
+        f"{number(bound) if incomplete(summary) else ''}".rstrip()
+        for name, rate, low, high, bound in rates
+    ]

@@ -1,0 +1,108 @@
+"""Where a run comes from: the versions, the hardware, the code and the questions that its samples depend on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from evaluators.benchmarks.benchmark import Question
+from evaluators.settings.run_config import RunConfig
+
+LIBRARIES = (
+    "srgen",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "vllm",
+    "datasets",
+    "math-verify",
+    "latex2sympy2_extended",
+    "sympy",
+    "numpy",
+    "ray",
+)
+
+
+def provenance(config: RunConfig, questions: Sequence[Question], grading_version: str | int) -> dict[str, Any]:
+    """The content of config.yaml, in plain JSON values."""
+    record = {
+        "run": dataclasses.asdict(config),
+        "questions_hash": questions_hash(questions),
+        "grading_version": str(grading_version),
+        "versions": versions(),
+        "hardware": hardware(),
+        "git_commit": git_commit(),
+    }
+    return dict(json.loads(json.dumps(record)))
+
+
+def questions_hash(questions: Sequence[Question]) -> str:
+    """SHA-256 over everything that the questions say, in their order."""
+    lines = (json.dumps(question_row(question), sort_keys=True) for question in questions)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def question_row(question: Question) -> dict[str, Any]:
+    """A line of questions.jsonl."""
+    row = {field.name: getattr(question, field.name) for field in dataclasses.fields(question)}
+    return {**row, "metadata": dict(question.metadata)}
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of Python and of the libraries that decide samples and verdicts."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Machine, cores, memory and GPUs; torch is not imported."""
+    gpus = _output("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+    return {
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "cpu_cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpus": [line.strip() for line in (gpus or "").splitlines() if line.strip()],
+    }
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that this code runs from, with `+changes` where files differ from it; None outside one."""
+    root = Path(__file__).resolve().parents[2]
+    top = _output("git", "-C", str(root), "rev-parse", "--show-toplevel")
+    commit = _output("git", "-C", str(root), "rev-parse", "HEAD")
+    if top is None or commit is None or Path(top) != root:
+        return None
+    return commit + ("+changes" if _output("git", "-C", str(root), "status", "--porcelain", "-uno") else "")
+
+
+def differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nested mappings, as `key: one value there, another here`."""
+    found = []
+    for key in sorted({*there, *here}):
+        one, other = there.get(key), here.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            found += differences(one, other, f"{prefix}{key}.")
+        elif one != other:
+            found.append(f"{prefix}{key} ({one!r} there, {other!r} here)")
+    return found
+
+
+def _output(*command: str) -> str | None:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

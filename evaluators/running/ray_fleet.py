@@ -1,0 +1,191 @@
+"""Workers as actors of a Ray cluster: one per GPU (or group of GPUs) on all its nodes."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Self
+
+from evaluators.running.devices import WorkerPlace, gpus_per_worker
+from evaluators.running.interrupts import SIGNALS
+from evaluators.running.local_fleet import GRACE_SECONDS
+from evaluators.running.workers import Died, EngineFactory, Order, Report, Stop, last_words, serve
+from evaluators.settings.run_config import RunConfig
+from srgen.errors import ConfigError
+
+try:
+    import ray
+    from ray.actor import ActorHandle
+    from ray.exceptions import RayError
+except ImportError:
+    raise ConfigError("the ray launcher needs Ray: pip install 'srgen[ray]'") from None
+
+_CONNECT_SECONDS = 10.0
+_EXCHANGE_SECONDS = 1.0
+"""How long an actor waits for a report before it answers with none."""
+
+
+class _Actor:
+    """A worker on some node: the engine runs in a thread of its own, and these calls carry orders and reports."""
+
+    def __init__(self, load: EngineFactory) -> None:
+        self._orders: SimpleQueue[Order] = SimpleQueue()
+        self._reports: SimpleQueue[Report] = SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, args=(load,), daemon=True)
+        self._thread.start()
+
+    def deliver(self, order: Order) -> None:
+        """Take an order."""
+        self._orders.put(order)
+
+    def exchange(self) -> list[Report]:
+        """All reports that are there; waits a moment for the first."""
+        reports: list[Report] = []
+        with suppress(queue.Empty):
+            reports.append(self._reports.get(timeout=_EXCHANGE_SECONDS))
+            while True:
+                reports.append(self._reports.get_nowait())
+        return reports
+
+    def end(self) -> None:
+        """Drop the work and release the model."""
+        self._orders.put(Stop())
+        self._thread.join()
+
+    def _serve(self, load: EngineFactory) -> None:
+        try:
+            serve(load, self._orders, self._reports.put)
+        except Exception as error:
+            traceback.print_exc()
+            self._reports.put(last_words(error))
+
+
+class RayFleet:
+    """One actor per place. An actor whose node is gone waits for resources, and starts when a node comes back."""
+
+    def __init__(
+        self,
+        places: Mapping[str, WorkerPlace],
+        load: Callable[[WorkerPlace], EngineFactory],
+        logs: Path,
+        gpus: int,
+    ) -> None:
+        """`gpus`: GPUs per worker."""
+        self._places = places
+        self._load = load
+        self._logs = logs
+        self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_concurrency=2, scheduling_strategy="SPREAD")(_Actor)
+        self._alive: dict[str, tuple[ActorHandle[_Actor], Any]] = {}
+
+    @classmethod
+    def connect(cls, config: RunConfig, load: Callable[[WorkerPlace], EngineFactory], logs: Path) -> Self:
+        """Join the cluster at `ray_address` (or RAY_ADDRESS), or start one on this machine.
+
+        Raises ConfigError when it cannot be reached or has too few GPUs.
+        """
+        if not ray.is_initialized():
+            _join(config.execution.ray_address)
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        if config.execution.device == "cpu" or not gpus:
+            return cls(_places("cpu", config.execution.workers, "cpu"), load, logs, 0)
+        size = gpus_per_worker(config, 1)
+        count = min(gpus, config.execution.max_parallel_gpus or gpus) // size
+        if count == 0:
+            raise ConfigError(f"a worker needs {size} GPUs, and the Ray cluster has {gpus} to give")
+        return cls(_places("gpu", count, "cuda:0"), load, logs, size)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The workers' names."""
+        return tuple(self._places)
+
+    def start(self, name: str) -> None:
+        """Ask the cluster for an actor; it reports when it has a node and its model is loaded."""
+        actor = self._actor.remote(self._load(self._places[name]))
+        self._alive[name] = actor, actor.exchange.remote()
+
+    def send(self, name: str, order: Order) -> None:
+        """Hand the actor an order. One that is dying does not get it: its death is reported by `poll`."""
+        self._alive[name][0].deliver.remote(order)
+
+    def poll(self, seconds: float) -> list[tuple[str, Report]]:
+        """Wait up to `seconds` for reports and return all that are there; an actor's death is its last one."""
+        names = {exchange: name for name, (_, exchange) in self._alive.items()}
+        ready, _ = ray.wait(list(names), num_returns=len(names), timeout=0)
+        if not ready:
+            ready, _ = ray.wait(list(names), num_returns=1, timeout=seconds)
+        return [(names[exchange], report) for exchange in ready for report in self._reports(names[exchange], exchange)]
+
+    def kill(self, name: str) -> None:
+        """End the actor at once, unheard."""
+        actor, _ = self._alive.pop(name)
+        ray.kill(actor, no_restart=True)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End all actors; they get a moment to release their devices unless `at_once`."""
+        if not at_once and self._alive:
+            stopped = [actor.end.remote() for actor, _ in self._alive.values()]
+            ray.wait(stopped, num_returns=len(stopped), timeout=GRACE_SECONDS)
+        for name in tuple(self._alive):
+            self.kill(name)
+
+    def _reports(self, name: str, exchange: Any) -> list[Report]:
+        actor = self._alive[name][0]
+        try:
+            reports: list[Report] = ray.get(exchange)
+        except RayError as error:
+            self._log(name, str(error))
+            reports = [Died(f"lost with its node or process ({type(error).__name__})")]
+        if any(isinstance(report, Died) for report in reports):
+            self.kill(name)
+        else:
+            self._alive[name] = actor, actor.exchange.remote()
+        return reports
+
+    def _log(self, name: str, death: str) -> None:
+        """The actor's own output stays in its node's Ray logs; what Ray says of its death is kept here."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with (self._logs / f"{name}.log").open("a") as log:
+            print(death, file=log)
+
+
+def _join(address: str | None) -> None:
+    address = address or os.environ.get("RAY_ADDRESS")
+    try:
+        # Asked first: Ray itself tries for minutes, and then ends the process.
+        if address and (found := re.fullmatch(r"(?:ray://)?([^/:]+):(\d+)", address)):
+            socket.create_connection((found[1], int(found[2])), _CONNECT_SECONDS).close()
+        # The actors' prints stay out of the progress line.
+        with _signals_kept():
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"the Ray cluster at {address or 'this machine'} cannot be reached: {reason}") from None
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself: the handlers of before come back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread has handlers, and Ray leaves them alone elsewhere
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _places(kind: str, count: int, device: str) -> dict[str, WorkerPlace]:
+    names = [f"ray:{kind}{index}" for index in range(count)]
+    return {name: WorkerPlace(name=name, device=device) for name in names}

@@ -1,0 +1,225 @@
+"""Every flag of the evaluators, declared once: the parser, the YAML keys, the help and the table follow from it.
+
+`python -m evaluators.settings.flags FILE ...` writes the table into Markdown files, between its marks.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from evaluators.benchmarks.data_config import DataConfig
+from evaluators.settings.flag import Flag, own, sets
+from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
+from srgen.config import Sampling, SRGenConfig
+
+GROUPS = ("model", "sampling", "SRGen", "run", "data")
+ON = "on/off"
+FLAGS = (
+    sets(
+        "model",
+        ModelConfig,
+        "model_path",
+        "path",
+        "Model folder, hub id, or `demo` for the embedded one.",
+        default_text="required",
+    ),
+    sets("model", ModelConfig, "backend", "", "Engine that generates."),
+    sets("model", ModelConfig, "dtype", "", "Number format of the weights; auto is bfloat16 on CUDA, float32 on CPU."),
+    sets(
+        "model",
+        ModelConfig,
+        "attn_implementation",
+        "name",
+        "Attention kernel, as transformers names it.",
+        default_text="the model's",
+    ),
+    sets("model", ModelConfig, "device_map", "name", "`auto` spreads one model over all GPUs of a worker."),
+    sets("model", ExecutionConfig, "tensor_parallel", "GPUs", "GPUs that share one model (vllm)."),
+    sets("model", ExecutionConfig, "gpu_memory_utilization", "fraction", "Share of a GPU's memory to use (vllm)."),
+    sets(
+        "model",
+        ExecutionConfig,
+        "max_model_len",
+        "tokens",
+        "Longest prompt and answer together (vllm).",
+        default_text="the model's",
+    ),
+    sets("model", ModelConfig, "reencode_context", ON, "Encode the decoded context anew at every trigger (released)."),
+    sets("model", ModelConfig, "budget_per_pass", ON, "Count max_new_tokens anew after every trigger (released)."),
+    sets(
+        "model",
+        ModelConfig,
+        "drop_last_reflection",
+        ON,
+        "End a sample at the trigger that would be reflected on last (released).",
+    ),
+    sets("model", ExecutionConfig, "base_url", "URL", "Endpoint, up to and including /v1 (openai)."),
+    sets("model", ExecutionConfig, "api_key_env", "name", "Environment variable that holds the key (openai)."),
+    sets("sampling", Sampling, "do_sample", ON, "Sample; --no-do_sample decodes greedily."),
+    sets("sampling", Sampling, "temperature", "number > 0", "Softmax temperature, with do_sample."),
+    sets("sampling", Sampling, "top_p", "fraction", "Nucleus mass, with do_sample; 1 keeps every token."),
+    sets("sampling", Sampling, "top_k", "tokens", "Keep the k likeliest tokens, with do_sample; 0 keeps all."),
+    sets(
+        "sampling",
+        Sampling,
+        "max_new_tokens",
+        "tokens",
+        "Budget of a sample, reflections or not.",
+        default_text="the benchmark's: 4096, mini 256",
+    ),
+    sets("sampling", RunConfig, "average", "samples", "K, samples per question: Avg@K, Cons@K, Pass@K."),
+    sets("sampling", RunConfig, "seed", "integer", "Seed of the samples, the subset and GPQA's option order."),
+    own("SRGen", "use_entropy_control", "bool", ON, "Generate with SRGen; without it, the base run.", default=False),
+    sets("SRGen", SRGenConfig, "times", "steps", "AdamW steps per reflection."),
+    sets("SRGen", SRGenConfig, "lr", "number", "AdamW learning rate."),
+    sets("SRGen", SRGenConfig, "entropy_weight", "fraction", "lambda in (1 - lambda) * CE + lambda * H."),
+    sets(
+        "SRGen",
+        SRGenConfig,
+        "entropy_threshold",
+        "nats",
+        "Static threshold; with adaptive_entropy, until the window is full.",
+    ),
+    sets(
+        "SRGen",
+        SRGenConfig,
+        "adaptive_entropy",
+        ON,
+        "Threshold max(mean + K * max(std, minimal_std), minimal_threshold) of the last N entropies.",
+    ),
+    sets("SRGen", SRGenConfig, "adaptive_entropy_N", "tokens", "N, window of the adaptive threshold."),
+    sets("SRGen", SRGenConfig, "adaptive_entropy_K", "number", "K, standard deviations above the window's mean."),
+    sets("SRGen", SRGenConfig, "minimal_std", "nats", "Floor of the window's standard deviation."),
+    sets("SRGen", SRGenConfig, "minimal_threshold", "nats", "Floor of the adaptive threshold."),
+    sets(
+        "SRGen",
+        SRGenConfig,
+        "max_retries",
+        "reflections",
+        "Reflections allowed per sample (the released code makes one less of the same number).",
+    ),
+    sets("SRGen", SRGenConfig, "mask_special_tokens", ON, "Leave chat markers out of the CE labels."),
+    sets("SRGen", SRGenConfig, "reflection", "", "How the context's logits are kept: a sketch of them, or exactly."),
+    sets("SRGen", SRGenConfig, "sketch_top", "tokens", "M, log-probabilities kept per position in the sketch."),
+    sets("SRGen", RunConfig, "record_entropy", ON, "Write reflections.jsonl and every token's entropy."),
+    own(
+        "SRGen",
+        "entropy_output_file",
+        "str",
+        "path",
+        "Write the entropies (JSONL) here instead.",
+        default_text="entropies.jsonl in the run's folder",
+    ),
+    sets("run", ExecutionConfig, "device", "name", "Device without parallel.", default_text="cuda:0, else cpu"),
+    sets("run", ExecutionConfig, "batch_size", "samples", "Samples decoded together by one worker."),
+    sets("run", ExecutionConfig, "parallel", ON, "Use every GPU; without any, `workers` processes."),
+    sets(
+        "run",
+        ExecutionConfig,
+        "max_parallel_gpus",
+        "GPUs",
+        "Use that many GPUs at most, with parallel.",
+        default_text="all",
+    ),
+    sets("run", ExecutionConfig, "workers", "processes", "Worker processes where there is no GPU."),
+    sets(
+        "run", ExecutionConfig, "max_attempts", "workers", "Workers that a sample may kill before it counts as failed."
+    ),
+    sets("run", ExecutionConfig, "worker_timeout", "seconds", "Silence after which a worker is killed and replaced."),
+    sets("run", ExecutionConfig, "grading_workers", "processes", "Processes that grade."),
+    sets("run", ExecutionConfig, "grading_timeout", "seconds", "Time that one verdict may take."),
+    sets("run", ExecutionConfig, "launcher", "", "Workers on this machine, or on a Ray cluster."),
+    sets(
+        "run",
+        ExecutionConfig,
+        "ray_address",
+        "address",
+        "Ray cluster to join, with launcher ray.",
+        default_text="the local one",
+    ),
+    own("run", "output_dir", "str", "path", "Folder that holds the runs' folders.", default="results"),
+    own(
+        "run",
+        "run_name",
+        "str",
+        "name",
+        "Last part of the run's folder.",
+        default_text="method, K and a hash of the settings",
+    ),
+    own("run", "resume", "bool", ON, "Finish an interrupted run; --no-resume refuses to.", default=True),
+    own("run", "dry_run", "bool", ON, "Check everything, print the run's folder and generate nothing.", default=False),
+    own("run", "config", "str", "path", "YAML file with any of these flags as keys; flags win over it."),
+    sets(
+        "data",
+        DataConfig,
+        "version",
+        "name",
+        "Version of the benchmark (`python -m evaluators --list`).",
+        default_text="the first listed",
+    ),
+    sets(
+        "data",
+        DataConfig,
+        "dataset_path",
+        "path",
+        "Local JSONL, JSON, CSV or parquet file, or a folder laid out as a hub repository.",
+        default_text="the hub",
+    ),
+    sets(
+        "data",
+        DataConfig,
+        "split",
+        "name",
+        "Split of the hub's dataset or of a folder.",
+        default_text="the benchmark's",
+    ),
+    sets(
+        "data",
+        DataConfig,
+        "eval_samples",
+        "questions",
+        "Random subset of that many questions, drawn by the seed.",
+        default_text="all",
+    ),
+    sets(
+        "data",
+        DataConfig,
+        "system_prompt",
+        "text",
+        "Instruction in place of the benchmark's own; empty for none.",
+        default_text="the benchmark's",
+    ),
+    sets("data", DataConfig, "prompt_role", "", "Whose turn the instruction is in: a system message, or the user's."),
+)
+BY_NAME = {flag.name: flag for flag in FLAGS}
+
+REPLACED = {"set_minimal_threshold": "has no effect in the released code; set --minimal_threshold, which always holds"}
+"""Flags of the released code that are not ours, and why."""
+
+
+def table() -> str:
+    """All flags as a Markdown table, those of the released code that were replaced at the end."""
+    rows = [("flag", "unit", "default", "meaning"), ("---",) * 4]
+    for group in GROUPS:
+        rows.append((f"**{group}**", "", "", ""))
+        rows += [_row(flag) for flag in FLAGS if flag.group == group]
+    rows.append(("**replaced**", "", "", ""))
+    rows += [(f"`--{name}`", "", "", f"Not taken: it {why}.") for name, why in REPLACED.items()]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+def _row(flag: Flag) -> tuple[str, str, str, str]:
+    off = f", `--no-{flag.name}`" if flag.kind == "bool" else ""
+    return f"`--{flag.name}`{off}", flag.unit, flag.default_text, flag.help
+
+
+def with_table(text: str) -> str:
+    """The Markdown text with the table between `<!-- flags -->` and `<!-- /flags -->` brought up to date."""
+    return re.sub(r"(?s)(<!-- flags -->\n).*?(<!-- /flags -->)", lambda place: f"{place[1]}{table()}\n{place[2]}", text)
+
+
+if __name__ == "__main__":
+    for file in map(Path, sys.argv[1:]):
+        file.write_text(with_table(file.read_text(encoding="utf-8")), encoding="utf-8")

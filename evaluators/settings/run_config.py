@@ -1,0 +1,134 @@
+"""RunConfig: one object that says everything a run depends on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from evaluators.benchmarks.data_config import DataConfig
+from srgen.config import Sampling, SRGenConfig
+from srgen.errors import ConfigError
+
+Backend = Literal["transformers", "vllm", "released", "openai"]
+Launcher = Literal["local", "ray"]
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Which model, and how it is held. Decides what is generated."""
+
+    model_path: str
+    """Folder, hub id, or `demo` for the embedded model."""
+    backend: Backend = "transformers"
+    dtype: DType = "auto"
+    """auto is bfloat16 on CUDA and float32 on CPU."""
+    attn_implementation: str | None = None
+    device_map: str | None = None
+    """`auto` spreads one model over all GPUs of a worker."""
+    reencode_context: bool = False
+    """With the released backend: decode the context without special tokens and encode it again at every trigger."""
+    budget_per_pass: bool = False
+    """With the released backend: max_new_tokens counts anew after every trigger."""
+    drop_last_reflection: bool = False
+    """With the released backend: the sample ends at the trigger that would be reflected on last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionConfig:
+    """How the work is spread and written. Changes no sample, so a run may be resumed with other values."""
+
+    device: str | None = None
+    """Device without `parallel`; None takes cuda:0 where there is a GPU, else cpu."""
+    batch_size: int = 8
+    """Samples decoded together by one worker."""
+    parallel: bool = False
+    """Use every GPU (`max_parallel_gpus` at most); on CPU, `workers` processes."""
+    max_parallel_gpus: int | None = None
+    workers: int = 1
+    """Worker processes where there is no GPU."""
+    max_attempts: int = 3
+    """Workers that a sample may kill before it is recorded as failed."""
+    worker_timeout: float = 1800.0
+    """Seconds of silence after which a worker is killed and replaced."""
+    grading_workers: int = 1
+    grading_timeout: float = 10.0
+    """Seconds that one verdict may take."""
+    launcher: Launcher = "local"
+    ray_address: str | None = None
+    tensor_parallel: int = 1
+    gpu_memory_utilization: float = 0.9
+    max_model_len: int | None = None
+    base_url: str | None = None
+    """With the openai backend: the endpoint."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """With the openai backend: the environment variable that holds the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Everything that a run depends on. Raises ConfigError when a value is out of range."""
+
+    model: ModelConfig
+    data: DataConfig
+    sampling: Sampling
+    srgen: SRGenConfig | None = None
+    """None is the base run."""
+    average: int = 1
+    """K, samples per question."""
+    seed: int = 42
+    record_entropy: bool = False
+    execution: ExecutionConfig = field(default_factory=ExecutionConfig)
+
+    def __post_init__(self) -> None:
+        execution = self.execution
+        _require_at_least_one("average", self.average, "sample per question")
+        _require_at_least_one("eval_samples", self.data.eval_samples, "question")
+        _require_at_least_one("batch_size", execution.batch_size, "sample")
+        _require_at_least_one("workers", execution.workers, "process")
+        _require_at_least_one("grading_workers", execution.grading_workers, "process")
+        _require_at_least_one("max_attempts", execution.max_attempts, "attempt")
+        _require_at_least_one("max_parallel_gpus", execution.max_parallel_gpus, "GPU")
+        _require_at_least_one("tensor_parallel", execution.tensor_parallel, "GPU")
+        _require_at_least_one("max_model_len", execution.max_model_len, "token")
+        for name in ("grading_timeout", "worker_timeout"):
+            if not 0 < getattr(execution, name) < math.inf:
+                raise ConfigError(f"{name} must be positive seconds, not {getattr(execution, name)}")
+        if not 0 < execution.gpu_memory_utilization <= 1:
+            raise ConfigError(f"gpu_memory_utilization must lie in (0, 1], not {execution.gpu_memory_utilization}")
+
+    @property
+    def method(self) -> Literal["base", "srgen"]:
+        """The method's name in tables and folder names."""
+        return "base" if self.srgen is None else "srgen"
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the samples: every field but `execution`; two runs with equal identities may share a folder."""
+        values = dataclasses.asdict(self)
+        del values["execution"]
+        return values
+
+
+def _require_at_least_one(name: str, value: int | None, unit: str) -> None:
+    if value is not None and value < 1:
+        raise ConfigError(f"{name} must be at least 1 {unit}, not {value}")
+
+
+def sample_seed(run_seed: int, question_id: str, sample: int) -> int:
+    """Seed of one sample's random stream, in [0, 2**63), from nothing but its arguments."""
+    digest = hashlib.sha256(f"{run_seed}\x1f{question_id}\x1f{sample}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def run_directory(output_dir: Path, config: RunConfig, run_name: str | None = None) -> Path:
+    """results/<benchmark>/<model>/<run name>; without a name, one made of the method and the settings' hash."""
+    benchmark = config.data.benchmark + (f"-{config.data.version}" if config.data.version else "")
+    model = config.model.model_path.rstrip("/").replace("\\", "/").split("/")[-1]
+    if run_name is None:
+        key = hashlib.sha256(repr(sorted(config.identity().items())).encode()).hexdigest()[:8]
+        run_name = f"{config.method}-k{config.average}-{key}"
+    return output_dir / benchmark / model / run_name

@@ -1,0 +1,135 @@
+"""One value per flag: the command line wins over the YAML file, that over the environment, that over the defaults."""
+
+from __future__ import annotations
+
+import os
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, RawDescriptionHelpFormatter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from evaluators.benchmarks.benchmark import Benchmark
+from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS, REPLACED
+from srgen.config import SRGenConfig
+from srgen.errors import ConfigError
+from srgen.suggest import unknown_name
+
+ENVIRONMENT = {
+    **{flag.name: flag.name for flag in FLAGS if flag.owner is SRGenConfig},
+    "entropy_control": "use_entropy_control",
+    **{
+        name: name
+        for name in ("use_entropy_control", "temperature", "record_entropy", "entropy_output_file", "model_path")
+    },
+}
+"""The released code's environment variables, and the flag that each one sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Values by flag name, all of them there, and where those that are not defaults came from."""
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+
+def read_settings(benchmark: Benchmark, arguments: Sequence[str]) -> Settings:
+    """Settings of a run from arguments, the file that `--config` names, and the environment.
+
+    Raises ConfigError for an unknown name, a wrong type, or a file that cannot be read.
+    """
+    given = parse_arguments(benchmark, arguments)
+    values: dict[str, Any] = {flag.name: flag.default for flag in FLAGS}
+    values["max_new_tokens"] = benchmark.max_new_tokens
+    origins: dict[str, str] = {}
+    file = read_config_file(Path(given["config"])) if "config" in given else {}
+    for source, found in (("environment", read_environment(os.environ)), ("file", file), ("flag", given)):
+        values.update(found)
+        origins.update(dict.fromkeys(found, source))
+    if values["model_path"] is None:
+        raise ConfigError("--model_path is missing: give a model folder, a hub id, or `demo` for the embedded model")
+    return Settings(values, origins)
+
+
+def parse_arguments(benchmark: Benchmark, arguments: Sequence[str]) -> dict[str, Any]:
+    """The flags that are given, by name. Raises ConfigError for an unknown flag or a value of the wrong type."""
+    namespace, rest = parser_of(benchmark).parse_known_args(arguments)
+    if rest:
+        raise _unknown_argument(rest[0])
+    return {name: BY_NAME[name].parse(value, f"--{name}") for name, value in vars(namespace).items()}
+
+
+def _unknown_argument(argument: str) -> ConfigError:
+    if not argument.startswith("--"):
+        return ConfigError(f"unexpected argument {argument!r}; flags start with two dashes")
+    name = argument[2:].split("=", maxsplit=1)[0]
+    if name in REPLACED:
+        return ConfigError(f"--{name} {REPLACED[name]}")
+    return unknown_name("flag", f"--{name}", [f"--{known}" for known in BY_NAME])
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message)
+
+
+def parser_of(benchmark: Benchmark) -> ArgumentParser:
+    """The parser of one benchmark's command; it gives only the flags that are given, as text or bool."""
+    parser = _Parser(
+        prog=f"python -m evaluators.{benchmark.name}",
+        usage="%(prog)s --model_path PATH [--use_entropy_control] [flags]",
+        description=f"{benchmark.title}: a base run, or with --use_entropy_control an SRGen run.",
+        epilog="Flags win over the file of --config, the file over the environment, that over the defaults.",
+        allow_abbrev=False,
+        argument_default=SUPPRESS,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    groups = {name: parser.add_argument_group(name) for name in GROUPS}
+    for flag in FLAGS:
+        default = str(benchmark.max_new_tokens) if flag.name == "max_new_tokens" else flag.default_text
+        text = f"{flag.help} [{flag.unit}; default {default}]".replace("%", "%%")
+        if flag.kind == "bool":
+            groups[flag.group].add_argument(f"--{flag.name}", action=BooleanOptionalAction, default=SUPPRESS, help=text)
+        else:
+            metavar = flag.unit if flag.choices else flag.unit.split()[0].upper()
+            groups[flag.group].add_argument(f"--{flag.name}", metavar=metavar, help=text)
+    return parser
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The YAML file's values by flag name; a null leaves the default.
+
+    Raises ConfigError for a file that is no flat mapping, an unknown key (suggesting the nearest), or a wrong type.
+    """
+    try:
+        content = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(f"the config file {path} cannot be read: {reason}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content or {}, dict):
+        raise ConfigError(f"{path} must hold one `flag: value` per line")
+    known = [name for name in BY_NAME if name != "config"]
+    values = {}
+    for key, value in (content or {}).items():
+        if key not in known:
+            raise unknown_name("key", str(key), known, where=f" in {path}")
+        if value is not None:
+            values[key] = BY_NAME[key].parse(value, f"{key} in {path}")
+    return values
+
+
+def read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The values that the released code's environment variables give, by flag name; empty ones are left out."""
+    return {
+        flag: BY_NAME[flag].parse(environ[variable], f"the environment variable {variable}")
+        for variable, flag in ENVIRONMENT.items()
+        if environ.get(variable)
+    }

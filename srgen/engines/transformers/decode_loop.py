@@ -1,0 +1,231 @@
+"""One batch of requests in flight: admit, step, cancel. Rows come and go between steps."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
+
+from srgen.chat import encode, marker_tokens
+from srgen.engines.base import Completion, FinishReason, Request
+from srgen.engines.transformers import decode_attention
+from srgen.engines.transformers.kv_cache import RaggedCache
+from srgen.engines.transformers.token_choice import Row, choose_tokens
+from srgen.logits_processor import token_set
+from srgen.method.processor import SRGenProcessor
+from srgen.method.readout import decoder_of, last_hidden_state, readout_of
+from srgen.method.sampling import Sampler
+
+PREFILL_TOKENS = 16384
+"""Bound of one prompt pass, rows times the longest prompt."""
+
+
+class DecodeLoop:
+    """The batch of one model. Not thread-safe."""
+
+    def __init__(self, model: Any, tokenizer: Any, max_model_len: int | None = None) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        self._max_length = min(max_model_len or sys.maxsize, positions or sys.maxsize)
+        self._ends = token_set(model.generation_config.eos_token_id) | token_set(tokenizer.eos_token_id)
+        self._device = model.device
+        self._vocabulary = model.config.get_text_config().vocab_size
+        self._processor: SRGenProcessor | None = None
+        self._hidden: Tensor | None = None
+        self._hook = decoder_of(model).register_forward_hook(self._keep_hidden)
+        self._attention = model.config._attn_implementation
+        if self._attention == "sdpa":
+            model.set_attn_implementation(decode_attention.IMPLEMENTATION)
+        self.clear()
+
+    @property
+    def max_length(self) -> int:
+        """Longest prompt and answer together, in tokens."""
+        return self._max_length
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def clear(self) -> None:
+        """Drop every row."""
+        for row in getattr(self, "rows", []):
+            self._release(row)
+        self.rows: list[Row] = []
+        self._cache = RaggedCache()
+        self._sampler: Sampler | None = None
+
+    def close(self) -> None:
+        """Drop every row and let go of the model."""
+        self.clear()
+        self._hook.remove()
+        self._model.set_attn_implementation(self._attention)
+
+    def cancel(self, request_id: str) -> None:
+        """Drop the row of a request, if it is still in flight."""
+        for index, row in enumerate(self.rows):
+            if row.request.id == request_id:
+                self._release(row)
+                self._remove(index)
+                return
+
+    @torch.inference_mode()
+    def admit(self, requests: Sequence[Request]) -> list[Completion]:
+        """Run the prompts of new requests and draw their first tokens; completions of those that ended at once."""
+        done: list[Completion] = []
+        rows: list[Row] = []
+        for request in requests:
+            row = self._row(request)
+            if isinstance(row, Completion):
+                done.append(row)
+            else:
+                rows.append(row)
+        for group in _prefill_groups(rows):
+            done += self._prefill(group)
+        return done
+
+    @torch.inference_mode()
+    def step(self) -> list[Completion]:
+        """One token for every row; completions of those that ended."""
+        self._cache.reserve()
+        lengths = torch.tensor(self._cache.lengths, device=self._device)
+        logits, hidden = self._forward(
+            input_ids=torch.tensor([[row.tokens[-1]] for row in self.rows], device=self._device),
+            attention_mask=self._cache.mask(self._device),
+            position_ids=lengths[:, None],
+            past_key_values=self._cache,
+        )
+        self._cache.advance()
+        if self._sampler is None:
+            self._sampler = self._build_sampler(self.rows)
+        choose_tokens(self.rows, logits, hidden[:, -1], self._sampler, self._processor)
+        return self._collect()
+
+    def _row(self, request: Request) -> Row | Completion:
+        prompt = encode(self._tokenizer, request.prompt)
+        limit = min(request.sampling.max_new_tokens, self._max_length - len(prompt))
+        if prompt and limit > 0:
+            return Row(request, prompt, limit)
+        reason = f"the prompt has {len(prompt)} tokens, and the model takes 1 to {self._max_length - 1}"
+        return Completion(
+            id=request.id, prompt_tokens=len(prompt), token_ids=(), text="", finish_reason="error", error=reason
+        )
+
+    def _prefill(self, rows: list[Row]) -> list[Completion]:
+        lengths = [len(row.prompt) for row in rows]
+        width = max(lengths)
+        padded = [[0] * (width - len(row.prompt)) + row.prompt for row in rows]
+        columns = torch.arange(width, 0, -1, device=self._device)
+        mask = (columns <= torch.tensor(lengths, device=self._device)[:, None]).long()
+        prompts = DynamicCache()
+        logits, hidden = self._forward(
+            input_ids=torch.tensor(padded, device=self._device),
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp_min(0),
+            past_key_values=prompts,
+        )
+        self._cache.append(prompts, lengths)
+        self.rows += rows
+        self._sampler = None
+        for index, row in enumerate(rows):
+            if row.request.srgen is not None:
+                temperature = row.request.sampling.entropy_temperature
+                states = hidden[index, -lengths[index] :]
+                self._srgen().admit(row, row.request.srgen, temperature, row.prompt, states)
+        choose_tokens(rows, logits, hidden[:, -1], self._build_sampler(rows), self._processor)
+        return self._collect()
+
+    def _forward(self, **inputs: Any) -> tuple[Tensor, Tensor]:
+        """The newest position's logits (n, V) in float32, and every position's last hidden state (n, T, d)."""
+        logits = self._model(**inputs, use_cache=True, logits_to_keep=1).logits[:, -1].float()
+        assert self._hidden is not None
+        hidden, self._hidden = self._hidden, None
+        return logits, hidden
+
+    def _collect(self) -> list[Completion]:
+        """Completions of the rows that ended, which leave the batch."""
+        done: list[Completion] = []
+        for index in range(len(self.rows) - 1, -1, -1):
+            row = self.rows[index]
+            reason = self._finish_reason(row)
+            if reason is not None:
+                done.append(self._complete(row, reason))
+                self._remove(index)
+        return done
+
+    def _finish_reason(self, row: Row) -> FinishReason | None:
+        ended = row.tokens[-1] in self._ends and not row.request.ignore_eos
+        if ended or self._stopped(row):
+            return "stop"
+        return "length" if len(row.tokens) >= row.limit else None
+
+    def _stopped(self, row: Row) -> bool:
+        """Whether the text so far has a stop string, looking only at its end: earlier steps saw the rest."""
+        stops = row.request.sampling.stop
+        if not stops:
+            return False
+        # A token is at least a byte and a character at most four; the margin covers tokens that begin a stop string.
+        tail = row.tokens[-(4 * max(map(len, stops)) + 8) :]
+        text = self._text(tail)
+        return any(stop in text for stop in stops)
+
+    def _complete(self, row: Row, reason: FinishReason) -> Completion:
+        record = self._release(row)
+        text = self._text(row.tokens)
+        for stop in row.request.sampling.stop:
+            text = text.split(stop, 1)[0]
+        return Completion(
+            id=row.request.id,
+            prompt_tokens=len(row.prompt),
+            token_ids=tuple(row.tokens),
+            text=text,
+            finish_reason=reason,
+            reflections=record,
+            entropies=tuple(row.entropies) if row.request.record_entropy else None,
+            logprobs=None if row.request.logprobs is None else tuple(row.logprobs),
+            seconds=time.monotonic() - row.started,
+        )
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def _release(self, row: Row) -> tuple[Any, ...]:
+        if self._processor is None or row not in self._processor:
+            return ()
+        return self._processor.release(row).reflections
+
+    def _remove(self, index: int) -> None:
+        """The last row takes the place of one that left, here as in the cache."""
+        self._cache.remove(index)
+        last = self.rows.pop()
+        if index < len(self.rows):
+            self.rows[index] = last
+        self._sampler = None
+
+    def _build_sampler(self, rows: list[Row]) -> Sampler:
+        settings = [row.request.sampling for row in rows]
+        return Sampler.build(settings, [row.request.seed for row in rows], self._vocabulary, self._device)
+
+    def _srgen(self) -> SRGenProcessor:
+        if self._processor is None:
+            self._processor = SRGenProcessor(readout_of(self._model), marker_tokens(self._tokenizer))
+        return self._processor
+
+    def _keep_hidden(self, _module: Any, _arguments: Any, output: Any) -> None:
+        self._hidden = last_hidden_state(output)
+
+
+def _prefill_groups(rows: list[Row]) -> list[list[Row]]:
+    """Rows in passes of bounded size; similar lengths together, so that little is padding."""
+    groups: list[list[Row]] = []
+    for row in sorted(rows, key=lambda row: len(row.prompt)):
+        if groups and (len(groups[-1]) + 1) * len(row.prompt) <= PREFILL_TOKENS:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups

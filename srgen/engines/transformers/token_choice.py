@@ -1,0 +1,108 @@
+"""From a step's logits to its tokens: entropies, sampling, and SRGen in between."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from srgen.engines.base import Request, TokenLogprobs
+from srgen.method.entropy import softmax
+from srgen.method.processor import SRGenProcessor
+from srgen.method.rows import Rows, Top, largest
+from srgen.method.sampling import CANDIDATES, Sampler
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A request in flight."""
+
+    request: Request
+    prompt: list[int]
+    limit: int
+    """Tokens that may be generated."""
+    tokens: list[int] = field(default_factory=list)
+    entropies: list[float] = field(default_factory=list)
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What tokens are drawn from: logits (n, V), each row's sampling, and its index of the step (n,)."""
+
+    logits: Tensor
+    sampler: Sampler
+    index: Tensor
+
+    def redraw(self, chosen: list[int], rows: list[int], corrected: Tensor | None = None) -> None:
+        """Draw the tokens of some rows again over the whole vocabulary, from `corrected` (r, V) where given."""
+        if not rows:
+            return
+        picked = torch.tensor(rows, device=self.index.device)
+        logits = self.logits[picked] if corrected is None else corrected
+        tokens = self.sampler.rows(picked).draw_all(logits, self.index[picked])
+        for row, token in zip(rows, tokens.tolist(), strict=True):
+            chosen[row] = token
+
+
+def choose_tokens(
+    rows: list[Row], logits: Tensor, hidden: Tensor, sampler: Sampler, processor: SRGenProcessor | None
+) -> None:
+    """Append each row's next token; logits (n, V) float32, which are kept, hidden (n, d).
+
+    Everything is fetched from the device in one transfer; a row that triggers or needs its whole vocabulary sorted
+    is drawn again, with the same noise.
+    """
+    step = _Step(logits, sampler, torch.tensor([len(row.tokens) for row in rows], device=logits.device))
+    monitored = any(row.request.srgen is not None or row.request.record_entropy for row in rows)
+    top = _top(rows, logits, sampler)
+    probabilities = None
+    columns = []
+    if monitored:
+        probabilities, entropies = softmax(logits, sampler.temperature if sampler.tempered else 1.0)
+        columns.append(entropies.double())
+    columns += [column.double() for column in sampler.draw(logits, step.index, top, probabilities)]
+    *rest, drawn, decided = torch.stack(columns).tolist()
+    values = rest[0] if rest else [math.nan] * len(rows)
+    chosen = [int(token) for token in drawn]
+    step.redraw(chosen, [i for i, is_final in enumerate(decided) if not is_final])
+    if processor is not None:
+        triggered = processor.triggered(rows, values)
+        if triggered:
+            corrected = processor.reflect([rows[i] for i in triggered], logits[triggered])
+            step.redraw(chosen, triggered, corrected)
+        processor.commit(rows, chosen, Rows(hidden, logits, top))
+        if triggered:
+            # Out of place: the contexts hold on to the rows as they were.
+            logits = logits.index_put((torch.tensor(triggered, device=logits.device),), corrected)
+    _keep_logprobs(rows, chosen, logits)
+    for row, token, value in zip(rows, chosen, values, strict=True):
+        if row.request.record_entropy:
+            row.entropies.append(value if row.tokens else math.nan)
+        row.tokens.append(token)
+
+
+def _top(rows: list[Row], logits: Tensor, sampler: Sampler) -> Top | None:
+    """The largest logits, where the sampler wants them; as many as the sketches will."""
+    if not (sampler.all_restricted and sampler.samples):
+        return None
+    wanted = [row.request.srgen.sketch_top for row in rows if row.request.srgen is not None]
+    return largest(logits, max([CANDIDATES, *wanted]))
+
+
+def _keep_logprobs(rows: list[Row], chosen: list[int], logits: Tensor) -> None:
+    """Keep what the requests want of the distributions (n, V) that the tokens were drawn from."""
+    wanted = [index for index, row in enumerate(rows) if row.request.logprobs is not None]
+    if not wanted:
+        return
+    scores = torch.log_softmax(logits[wanted], dim=-1)
+    tokens = torch.tensor([[chosen[index]] for index in wanted], device=logits.device)
+    largest = torch.topk(scores, min(max(rows[i].request.logprobs or 0 for i in wanted), scores.shape[1]), dim=-1)
+    columns = (scores.gather(1, tokens)[:, 0].tolist(), largest.indices.tolist(), largest.values.tolist())
+    for index, of_chosen, ids, values in zip(wanted, *columns, strict=True):
+        count = rows[index].request.logprobs
+        rows[index].logprobs.append(TokenLogprobs(of_chosen, tuple(zip(ids, values, strict=True))[:count]))

@@ -1,0 +1,201 @@
+"""SRGen over vLLM's steps: chunked prompts, preemption and recomputation, requests that come and go.
+
+A step schedules a segment of consecutive positions per request. The row at position p predicts token p + 1, so that a
+segment's rows but the last have their labels in the segment itself; the last one waits, with its logits, for the token
+that the next segment begins with, whether that was sampled or is the prompt's. A preempted request computes its rows
+again; those whose labels are known are passed over, and no step is monitored twice. Nothing here imports vLLM.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from srgen.engines.vllm.arguments import Arguments
+from srgen.method.entropy import entropy
+from srgen.method.processor import Record, SRGenProcessor
+from srgen.method.rows import Rows
+
+UNTAKEN = 4096
+"""Statistics of ended requests that are kept until somebody takes them; the oldest are dropped first."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A request's part of one step; its row of the logits is its index among the segments."""
+
+    key: str
+    start: int
+    """Position of its first token in the sequence."""
+    first: int
+    """Row of that token in the step's tensors."""
+    count: int
+    samples: bool
+    """The last row's logits become a token; False for a chunk that ends within the known tokens."""
+
+    @property
+    def last(self) -> int:
+        """Row of its last token in the step's tensors."""
+        return self.first + self.count - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a forward pass was over: n scheduled tokens (n,) and their last hidden states (n, d)."""
+
+    segments: tuple[Segment, ...]
+    tokens: Tensor
+    hidden: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The newest rows of a step: uncorrected logits (R, V) in float32 and, where contexts want them, hidden states."""
+
+    logits: Tensor
+    hidden: Tensor | None
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A request that is followed."""
+
+    temperature: float
+    tag: str | None
+    absorbed: int = 0
+    """Positions whose rows are in the context: all before this one."""
+    monitored: int = -1
+    """Position of the last row that was monitored."""
+    held: _Held | None = None
+    """Where the newest row is, at index `row`; it belongs to position `position`."""
+    row: int = 0
+    position: int = -1
+
+    def awaits(self, segment: Segment) -> bool:
+        """Whether the segment's first token is the label of the held row, which the context does not have yet."""
+        return self.held is not None and self.absorbed == self.position == segment.start - 1
+
+
+class SRGenStreams:
+    """The SRGen requests of one model runner."""
+
+    def __init__(self, processor: SRGenProcessor) -> None:
+        self._processor = processor
+        self._streams: dict[str, _Stream] = {}
+        self._untaken: dict[str, Record] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def admit(self, key: str, arguments: Arguments, temperature: float) -> None:
+        """Begin a request at sampling temperature `temperature` (0 is greedy). One that is resumed goes on."""
+        if key in self._streams:
+            return
+        tau = temperature or 1.0
+        nothing = torch.empty(0, 0)
+        self._processor.admit(key, arguments.config, tau, (), nothing)
+        self._streams[key] = _Stream(tau, arguments.tag)
+
+    def finish(self, keys: Iterable[str]) -> None:
+        """End requests; the statistics of tagged ones wait to be taken."""
+        for key in keys:
+            stream = self._streams.pop(key, None)
+            if stream is not None:
+                record = self._processor.release(key)
+                if stream.tag is not None:
+                    self._untaken[stream.tag] = record
+        while len(self._untaken) > UNTAKEN:
+            del self._untaken[next(iter(self._untaken))]
+
+    def take(self, tags: Sequence[str]) -> list[Record | None]:
+        """Statistics by tag, handed out once; a request still in flight is ended (its tokens go on without SRGen)."""
+        wanted = set(tags)
+        self.finish([key for key, stream in self._streams.items() if stream.tag in wanted])
+        return [self._untaken.pop(tag, None) for tag in tags]
+
+    def step(self, step: Step, logits: Tensor) -> Tensor:
+        """The step's logits (one row per segment, V), with the rows that triggered corrected in a float32 copy."""
+        rows = [row for row, segment in enumerate(step.segments) if segment.key in self._streams]
+        if not rows:
+            return logits
+        segments = [step.segments[row] for row in rows]
+        # A copy: the sampler works in place.
+        raw = logits.to(torch.float32, copy=True) if len(rows) == len(logits) else logits[rows].float()
+        entropies, tokens = self._fetch(segments, raw, step.tokens)
+        self._absorb(segments, tokens, step.hidden)
+        triggered, corrected = self._monitor(segments, entropies, raw)
+        keep_hidden = self._processor.keeps_hidden
+        hidden = step.hidden[[segment.last for segment in segments]] if keep_hidden else None
+        self._hold(segments, _Held(raw, hidden))
+        if corrected is None:
+            return logits
+        result = logits.to(torch.float32, copy=True)
+        result[[rows[hit] for hit in triggered]] = corrected
+        return result
+
+    def _fetch(self, segments: Sequence[Segment], raw: Tensor, tokens: Tensor) -> tuple[list[float], list[int]]:
+        """Entropies of the rows and ids of the step's tokens, in one transfer from the device."""
+        tau = torch.tensor([[self._streams[segment.key].temperature] for segment in segments], device=raw.device)
+        values = torch.cat([entropy(raw, tau).double(), tokens.double()]).tolist()
+        return values[: len(segments)], [int(value) for value in values[len(segments) :]]
+
+    def _absorb(self, segments: Sequence[Segment], tokens: Sequence[int], hidden: Tensor) -> None:
+        """Add the rows whose labels have become known to the contexts."""
+        self._commit([segment for segment in segments if self._streams[segment.key].awaits(segment)], tokens)
+        for segment in segments:
+            stream = self._streams[segment.key]
+            if segment.start > stream.absorbed:
+                logger.warning("request %s skipped rows of its prompt; its context lacks them", segment.key)
+                stream.absorbed = segment.start
+            known = stream.absorbed - segment.start
+            if known < segment.count - 1:
+                rows = slice(segment.first + known, segment.last)
+                self._processor.extend(segment.key, hidden[rows], tokens[rows.start + 1 : rows.stop + 1])
+                stream.absorbed = segment.start + segment.count - 1
+
+    def _commit(self, segments: Sequence[Segment], tokens: Sequence[int]) -> None:
+        """Add held rows, whose labels are the segments' first tokens; usually all are of the same step."""
+        groups: dict[int, list[Segment]] = {}
+        for segment in segments:
+            groups.setdefault(id(self._streams[segment.key].held), []).append(segment)
+        for group in groups.values():
+            streams = [self._streams[segment.key] for segment in group]
+            held = streams[0].held
+            assert held is not None
+            rows = [stream.row for stream in streams]
+            labels = [tokens[segment.first] for segment in group]
+            known = Rows(held.hidden, held.logits)
+            # Usually the batch is the same as a step ago, and its rows are passed on as they lie.
+            if rows != list(range(len(held.logits))):
+                known = known.pick(torch.tensor(rows, device=held.logits.device))
+            self._processor.commit([segment.key for segment in group], labels, known)
+            for stream in streams:
+                stream.absorbed += 1
+
+    def _monitor(
+        self, segments: Sequence[Segment], entropies: Sequence[float], raw: Tensor
+    ) -> tuple[list[int], Tensor | None]:
+        """Rows of `raw` that triggered, and their corrected logits."""
+        rows = []
+        for row, segment in enumerate(segments):
+            stream, position = self._streams[segment.key], segment.start + segment.count - 1
+            if segment.samples and position > stream.monitored:
+                stream.monitored = position
+                rows.append(row)
+        keys = [segments[row].key for row in rows]
+        hits = self._processor.triggered(keys, [entropies[row] for row in rows])
+        if not hits:
+            return [], None
+        triggered = [rows[hit] for hit in hits]
+        return triggered, self._processor.reflect([keys[hit] for hit in hits], raw[triggered])
+
+    def _hold(self, segments: Sequence[Segment], held: _Held) -> None:
+        for row, segment in enumerate(segments):
+            stream = self._streams[segment.key]
+            stream.held, stream.row, stream.position = held, row, segment.start + segment.count - 1

@@ -1,0 +1,216 @@
+"""What is kept of a context's logits rows, and its cross entropy under a shift of all of them (METHOD section 3).
+
+L positions, V vocabulary, M kept entries, d hidden size. A store holds the contexts of many samples, each under a slot.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from srgen.method.paging import PagedStore, chunk_rows, grown
+from srgen.method.readout import Readout
+from srgen.method.rows import Rows, largest
+from srgen.method.waiting import WaitingRows
+
+
+class ContextStore(Protocol):
+    """Contexts of several samples; a slot is a small integer that belongs to one sample."""
+
+    def open(self) -> int:
+        """A slot with an empty context."""
+        ...
+
+    def close(self, slot: int) -> None:
+        """Free a slot."""
+        ...
+
+    def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
+        """Append n rows; labels (n,) are the tokens that followed."""
+        ...
+
+    def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean over the slot's positions of -log softmax(moved row)[label], and its gradient by the shift (V,).
+
+        Both are 0 for an empty context.
+        """
+        ...
+
+
+class ExactStore(PagedStore):
+    """Keeps hidden states (d numbers a position) and computes their logits rows anew, a chunk at a time."""
+
+    def __init__(self, readout: Readout) -> None:
+        super().__init__(readout, readout.vocabulary)
+        self._pools["hidden"] = torch.zeros(0, readout.hidden, dtype=readout.weight.dtype, device=readout.device)
+
+    def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
+        """Append rows; `hidden` is needed, the rest is not."""
+        if rows.hidden is None:
+            raise ValueError("the exact context needs hidden states")
+        self._write(slots, {"labels": labels, "hidden": rows.hidden})
+
+    def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """See ContextStore."""
+        loss, gradient = shift.new_zeros(()), torch.zeros_like(shift)
+        for chunk in self._chunks(slot):
+            labels = chunk["labels"].long()[:, None]
+            moved, slope = self._readout.moved_logits(chunk["hidden"], shift)
+            probabilities = torch.softmax(moved, dim=-1)
+            loss -= probabilities.gather(1, labels).clamp_min(torch.finfo(shift.dtype).tiny).log().sum()
+            weight = probabilities if slope is None else probabilities.mul_(slope)
+            label_slope = torch.ones_like(labels, dtype=shift.dtype) if slope is None else slope.gather(1, labels)
+            gradient += weight.sum(0)
+            gradient.index_add_(0, labels[:, 0], -label_slope[:, 0])
+        return self._mean(slot, loss, gradient)
+
+
+class SketchStore(PagedStore):
+    """Keeps the M largest probabilities of a position (6 M bytes), and per sample the sum of what is outside them.
+
+    Probabilities are stored in float16 rounded down; what the rounding leaves goes to the sample's rest vector, so that
+    the sums at shift 0 are those of the full rows. With a soft cap the rest's mean slope is kept too.
+
+    Rows wait as logits until there is a chunk of them, or a reflection wants them.
+    """
+
+    def __init__(self, readout: Readout, top: int) -> None:
+        self.top = min(top, readout.vocabulary)
+        super().__init__(readout, self.top * 4)
+        device = readout.device
+        self._cap = math.inf if readout.cap is None else readout.cap
+        self._pools |= {
+            "ids": torch.zeros(0, self.top, dtype=torch.int32, device=device),
+            "probabilities": torch.zeros(0, self.top, dtype=torch.float16, device=device),
+            "label_logits": torch.zeros(0, device=device, dtype=readout.dtype),
+            "log_partitions": torch.zeros(0, device=device, dtype=readout.dtype),
+        }
+        self._rest = torch.zeros(0, readout.vocabulary, device=device, dtype=readout.dtype)
+        self._rest_slope = None if readout.cap is None else torch.zeros_like(self._rest)
+        capacity = chunk_rows(device, readout.vocabulary)
+        self._waiting = WaitingRows(capacity, readout.vocabulary, readout.dtype, device)
+        self._buffer = torch.empty(capacity, readout.vocabulary, dtype=readout.dtype, device=device)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the contexts take, without the rows that wait."""
+        held = [*self._pools.values(), self._rest]
+        return sum(pool.nbytes for pool in (held if self._rest_slope is None else [*held, self._rest_slope]))
+
+    def open(self) -> int:
+        """A slot with an empty context."""
+        slot = super().open()
+        slots = len(self._pages.lengths)
+        self._rest = grown(self._rest, slots)
+        self._rest[slot] = 0
+        if self._rest_slope is not None:
+            self._rest_slope = grown(self._rest_slope, slots)
+            self._rest_slope[slot] = 0
+        return slot
+
+    def close(self, slot: int) -> None:
+        """Free a slot; its waiting rows are forgotten."""
+        super().close(slot)
+        self._waiting.forget(slot)
+
+    def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
+        """Append rows; `logits` is needed (and kept), and `top` is used where it holds at least M."""
+        if rows.logits is None:
+            raise ValueError("the sketch needs logits rows")
+        top = None if rows.top is None or rows.top.ids.shape[1] < self.top else rows.top.first(self.top)
+        start = 0
+        while start < len(slots):
+            part = slice(start, min(start + self._waiting.free, len(slots)))
+            self._waiting.add(slots[part], labels[part], rows.logits[part], None if top is None else top.pick(part))
+            if not self._waiting.free:
+                self._flush()
+            start = part.stop
+
+    def _flush(self) -> None:
+        """Move the waiting rows into the contexts."""
+        slots, labels, logits, top = self._waiting.take()
+        if not slots:
+            return
+        values, ids = largest(logits, self.top) if top is None else top
+        rest = torch.softmax(logits, dim=1, out=self._buffer[: len(logits)])
+        exact = rest.gather(1, ids)
+        # The largest probability gives the partition sum without another pass over the row.
+        log_partitions = values[:, 0] - exact[:, 0].log()
+        stored = _float16_down(exact)
+        kept = stored.to(rest.dtype)
+        index = torch.tensor(slots, device=logits.device)
+        if self._rest_slope is not None:
+            kept_slope = kept * self._slope(self._kept_logits(stored, log_partitions))
+            rest_slope = (rest * self._slope(logits)).scatter_add_(1, ids, -kept_slope)
+            self._rest_slope.index_add_(0, index, rest_slope)
+        self._rest.index_add_(0, index, rest.scatter_(1, ids, exact - kept))
+        self._write(
+            slots,
+            {
+                "labels": labels,
+                "ids": ids,
+                "probabilities": stored,
+                "label_logits": logits.gather(1, labels.long()[:, None])[:, 0],
+                "log_partitions": log_partitions,
+            },
+        )
+
+    def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """See ContextStore."""
+        if slot in self._waiting:
+            self._flush()
+        rest, rest_slope = self._rest[slot], self._mean_rest_slope(slot)
+        growth = (shift if rest_slope is None else shift * rest_slope).exp()
+        rest_growth = rest * growth
+        rest_ratio = rest_growth.sum() / rest.sum().clamp_min(torch.finfo(torch.float32).tiny)
+        loss, gradient = shift.new_zeros(()), torch.zeros_like(shift)
+        mass, moved_mass = shift.new_zeros(()), shift.new_zeros(())
+        for chunk in self._chunks(slot):
+            ids, labels, kept = chunk["ids"], chunk["labels"], chunk["probabilities"].to(shift.dtype)
+            tail = 1.0 - kept.sum(1)  # before the line below reuses its memory
+            if rest_slope is None:
+                moved, slope = kept.mul_(growth.index_select(0, ids.flatten()).view_as(kept)), None
+            else:
+                logits = self._kept_logits(chunk["probabilities"], chunk["log_partitions"])
+                moved_logits, slope = self._readout.move(logits, shift[ids])
+                moved = kept * (moved_logits - logits).exp()
+            partition = moved.sum(1) + tail * rest_ratio
+            moved /= partition[:, None]
+            gradient.index_add_(0, ids.flatten(), (moved if slope is None else moved * slope).flatten())
+            mass += tail.sum()
+            moved_mass += (tail / partition).sum()
+            label_logits, label_slope = self._readout.move(chunk["label_logits"], shift[labels])
+            loss += (chunk["log_partitions"] + partition.log() - label_logits).sum()
+            gradient.index_add_(0, labels, -torch.ones_like(partition) if label_slope is None else -label_slope)
+        rest_gradient = rest_growth * (moved_mass / mass.clamp_min(torch.finfo(torch.float32).tiny))
+        gradient += rest_gradient if rest_slope is None else rest_gradient * rest_slope
+        return self._mean(slot, loss, gradient)
+
+    def _kept_logits(self, probabilities: Tensor, log_partitions: Tensor) -> Tensor:
+        """Capped logits (n, M) from stored probabilities; one rounded to 0 has weight 0, so its logit is moot."""
+        logits = probabilities.to(log_partitions.dtype).clamp_min(2.0**-24).log() + log_partitions[:, None]
+        return logits.clamp(-self._cap, self._cap)
+
+    def _slope(self, logits: Tensor) -> Tensor:
+        return 1.0 - (logits / self._cap) ** 2
+
+    def _mean_rest_slope(self, slot: int) -> Tensor | None:
+        if self._rest_slope is None:
+            return None
+        rest = self._rest[slot]
+        return torch.where(rest > 0, self._rest_slope[slot] / rest.clamp_min(torch.finfo(torch.float32).tiny), 1.0)
+
+
+def _float16_down(values: Tensor) -> Tensor:
+    """Positive values rounded down to float16: the float16 numbers are ordered like their bit patterns."""
+    nearest = values.half()
+    return (nearest.view(torch.int16) - (nearest.to(values.dtype) > values).to(torch.int16)).view(torch.float16)
+
+
+def context_store(readout: Readout, mode: str, top: int) -> ContextStore:
+    """The store for `--reflection sketch|exact`."""
+    return ExactStore(readout) if mode == "exact" else SketchStore(readout, top)

@@ -1,0 +1,227 @@
+"""The state machine of SRGen: monitor -> trigger -> reflect -> statistics, keyed by sample and not by batch row.
+
+A driver (an engine, a logits processor) admits samples with their prompts, then at every decode step calls `triggered`,
+`reflect` for the rows that did, and `commit` with the tokens that were chosen. Rows of a batch whose key was not
+admitted are generated plainly: they are passed over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from srgen.config import SRGenConfig
+from srgen.engines.base import Reflection
+from srgen.method.context import ContextStore, context_store
+from srgen.method.entropy import EntropyMonitor, entropy
+from srgen.method.paging import chunk_rows
+from srgen.method.readout import Readout
+from srgen.method.reflection import Corrected, CrossEntropy, reflect
+from srgen.method.rows import Rows
+
+Key = Hashable
+
+WAITING_ROWS = 1024
+"""Most rows of a prompt that wait as hidden states until a reflection needs them; many samples never trigger."""
+
+
+@dataclass(slots=True)
+class _Sample:
+    """State of one sample in flight."""
+
+    config: SRGenConfig
+    temperature: float
+    monitor: EntropyMonitor
+    store: ContextStore
+    slot: int | None
+    """Its context; None once no reflection is left."""
+    waiting: list[tuple[Tensor, list[int]]] = field(default_factory=list)
+    """Rows that the context does not have yet: hidden states (n, d) and the tokens that followed."""
+    threshold: float = math.nan
+    entropies: list[float] = field(default_factory=list)
+    reflections: list[Reflection] = field(default_factory=list)
+    delta: Tensor | None = None
+    """Correction (d,) of the last reflection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Statistics of a sample: entropies[i] belongs to the step that gave generated token i (the first is NaN)."""
+
+    entropies: tuple[float, ...]
+    reflections: tuple[Reflection, ...]
+
+
+class SRGenProcessor:
+    """SRGen for the samples of one model. Not thread-safe.
+
+    `masked_tokens` are the labels that `mask_special_tokens` leaves out of the cross entropy.
+    """
+
+    def __init__(self, readout: Readout, masked_tokens: frozenset[int] = frozenset()) -> None:
+        self._readout = readout
+        self._masked = masked_tokens
+        self._samples: dict[Key, _Sample] = {}
+        self._stores: dict[tuple[str, int], ContextStore] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._samples
+
+    @property
+    def keeps_hidden(self) -> bool:
+        """Whether some context wants the hidden states of its rows."""
+        return any(mode == "exact" for mode, _ in self._stores)
+
+    def admit(self, key: Key, config: SRGenConfig, temperature: float, prompt: Sequence[int], hidden: Tensor) -> None:
+        """Begin a sample with its prompt: n token ids, and hidden (n, d), their last hidden states."""
+        store = self._store(config)
+        slot = store.open() if config.max_retries else None
+        self._samples[key] = _Sample(config, temperature, EntropyMonitor(config), store, slot)
+        if slot is not None:
+            self.extend(key, hidden[:-1], prompt[1:])
+
+    def extend(self, key: Key, hidden: Tensor, labels: Sequence[int]) -> None:
+        """Add context rows: hidden states (n, d) and the n tokens that followed."""
+        sample = self._samples[key]
+        if sample.slot is None:
+            return
+        kept = [i for i, label in enumerate(labels) if not self._is_masked(sample, label)]
+        # Indexing copies, so that the rest of a padded batch is not kept alive.
+        rows = hidden[torch.tensor(kept, dtype=torch.int64, device=hidden.device)].to(self._readout.device)
+        sample.waiting.append((rows, [labels[i] for i in kept]))
+        if sample.reflections or sum(len(waiting) for _, waiting in sample.waiting) > WAITING_ROWS:
+            self._fill(sample)
+
+    def triggered(self, keys: Sequence[Key], entropies: Sequence[float]) -> list[int]:
+        """Record one step's entropies (nats, at each sample's temperature); indices of the rows that trigger."""
+        rows = []
+        for row, (key, value) in enumerate(zip(keys, entropies, strict=True)):
+            sample = self._samples.get(key)
+            if sample is None:
+                continue
+            if not sample.entropies:
+                # The first generated token comes from the prompt's own pass, which is not monitored.
+                sample.entropies.append(math.nan)
+                continue
+            sample.threshold = sample.monitor.threshold()
+            if value > sample.threshold and sample.slot is not None:
+                rows.append(row)
+            sample.monitor.observe(value)
+            sample.entropies.append(value)
+        return rows
+
+    def reflect(self, keys: Sequence[Key], logits: Tensor) -> Tensor:
+        """Corrected logits (R, V), float32, of rows (R, V) that triggered at the step just recorded."""
+        corrected = torch.empty_like(logits, dtype=torch.float32)
+        groups: dict[SRGenConfig, list[int]] = {}
+        for row, key in enumerate(keys):
+            groups.setdefault(self._samples[key].config, []).append(row)
+        for config, rows in groups.items():
+            corrected[rows] = self._reflect_group([keys[row] for row in rows], logits[rows].float(), config)
+        return corrected
+
+    def commit(self, keys: Sequence[Key], tokens: Sequence[int], rows: Rows) -> None:
+        """Add a step's n rows, which must not change any more, to the contexts, with the n tokens that were chosen."""
+        groups: dict[int, tuple[ContextStore, list[int], list[int]]] = {}
+        for row, (key, token) in enumerate(zip(keys, tokens, strict=True)):
+            sample = self._samples.get(key)
+            if sample is not None and sample.slot is not None and not self._is_masked(sample, token):
+                _, slots, kept = groups.setdefault(id(sample.store), (sample.store, [], []))
+                slots.append(sample.slot)
+                kept.append(row)
+        for store, slots, kept in groups.values():
+            device = self._readout.device
+            labels = torch.tensor([tokens[row] for row in kept], device=device)
+            # Usually every row goes to one store; the batch is then passed on as it is.
+            whole = len(kept) == len(keys)
+            store.append(slots, labels, rows if whole else rows.pick(torch.tensor(kept, device=device)))
+
+    def release(self, key: Key) -> Record:
+        """End a sample and free its context."""
+        sample = self._samples.pop(key)
+        if sample.slot is not None:
+            sample.store.close(sample.slot)
+        return Record(tuple(sample.entropies), tuple(sample.reflections))
+
+    def record(self, key: Key) -> Record:
+        """Statistics of a sample in flight."""
+        sample = self._samples[key]
+        return Record(tuple(sample.entropies), tuple(sample.reflections))
+
+    def delta(self, key: Key) -> Tensor | None:
+        """Correction (d,), float32, of a sample's last reflection; None before the first."""
+        return self._samples[key].delta
+
+    def _reflect_group(self, keys: list[Key], logits: Tensor, config: SRGenConfig) -> Tensor:
+        samples = [self._samples[key] for key in keys]
+        temperature = torch.tensor([sample.temperature for sample in samples], device=logits.device)
+        for sample in samples:
+            self._fill(sample)
+        contexts = [_context(sample) for sample in samples]
+        corrected = reflect(self._readout, contexts, logits, temperature, config)
+        statistics = _describe(samples, logits, corrected, temperature)
+        for sample, reflection, delta in zip(samples, statistics, corrected.delta, strict=True):
+            sample.reflections.append(reflection)
+            sample.delta = delta
+            if len(sample.reflections) == config.max_retries and sample.slot is not None:
+                sample.store.close(sample.slot)
+                sample.slot = None
+        return corrected.logits
+
+    def _fill(self, sample: _Sample) -> None:
+        """Move the rows that wait into the context, in chunks of bounded size."""
+        assert sample.slot is not None
+        size = chunk_rows(self._readout.device, self._readout.vocabulary)
+        for hidden, labels in sample.waiting:
+            for start in range(0, len(labels), size):
+                rows, chunk = hidden[start : start + size], labels[start : start + size]
+                # The exact store computes logits rows when it needs them.
+                logits = None if sample.config.reflection == "exact" else self._readout.logits(rows)
+                targets = torch.tensor(chunk, device=self._readout.device)
+                sample.store.append([sample.slot] * len(chunk), targets, Rows(rows, logits))
+        sample.waiting.clear()
+
+    def _store(self, config: SRGenConfig) -> ContextStore:
+        kind = (config.reflection, config.sketch_top)
+        if kind not in self._stores:
+            self._stores[kind] = context_store(self._readout, *kind)
+        return self._stores[kind]
+
+    def _is_masked(self, sample: _Sample, label: int) -> bool:
+        return sample.config.mask_special_tokens and label in self._masked
+
+
+def _context(sample: _Sample) -> CrossEntropy:
+    assert sample.slot is not None
+    return partial(sample.store.cross_entropy, sample.slot)
+
+
+def _describe(
+    samples: Sequence[_Sample], logits: Tensor, corrected: Corrected, temperature: Tensor
+) -> list[Reflection]:
+    """The statistics of one reflection per sample, fetched from the device in one transfer."""
+    columns = [
+        entropy(corrected.logits, temperature[:, None]),
+        corrected.delta.norm(dim=1),
+        logits.argmax(dim=1),
+        corrected.logits.argmax(dim=1),
+    ]
+    table = torch.cat([torch.stack([c.double() for c in columns], dim=1), corrected.losses.double()], dim=1).tolist()
+    return [
+        Reflection(
+            position=len(sample.entropies) - 1,
+            entropy_before=sample.entropies[-1],
+            entropy_after=after,
+            threshold=sample.threshold,
+            losses=tuple(losses),
+            delta_norm=norm,
+            token_before=int(token_before),
+            token_after=int(token_after),
+        )
+        for sample, (after, norm, token_before, token_after, *losses) in zip(samples, table, strict=True)
+    ]
