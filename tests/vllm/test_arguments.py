@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from srgen import ConfigError, SRGenConfig
 from srgen.engines import EngineConfig, load_engine
+from srgen.engines.vllm import version as vllm_version
 from srgen.engines.vllm.arguments import Arguments, from_extra_args, to_extra_args
 from srgen.serve_vllm import command, main
 
@@ -63,7 +64,7 @@ def set_version(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
             raise metadata.PackageNotFoundError(name)
         return version
 
-    monkeypatch.setattr(version_module.metadata, "version", find)
+    monkeypatch.setattr(vllm_version.metadata, "version", find)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_missing_and_other_versions(
 @pytest.mark.parametrize("version", ["0.32.0", "0.32.4+cpu"])
 def test_the_supported_version(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     set_version(monkeypatch, version)
-    version_module.require_vllm()
+    vllm_version.require_vllm()
 
 
 @pytest.mark.parametrize(
