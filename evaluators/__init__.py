@@ -1,1 +1,4 @@
-"""Benchmarks, grading, statistics and the running of evaluations; everything about logits is in `srgen`."""
+"""Evaluations: the files here are benchmarks and commands, the folders are the rooms that they are made from.
+
+A command parses, calls and prints; everything about logits is in `srgen`.
+"""

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluators.analysis.comparison import Comparison, adjust, compare
-from evaluators.analysis.summary_rows import Summary, read_summary
+from evaluators.analysis.loading import load_summary
 from evaluators.presentation.comparison_tables import csv_table, latex_table, markdown_table, remarks, text_table
 from evaluators.records.reading import write_atomically
-from evaluators.records.schema import CONFIG_FILE, SUMMARY_CSV
 from srgen.errors import SRGenError
 
 
@@ -45,17 +44,6 @@ def compare_pairs(runs: Sequence[Path], *, common: bool = False) -> list[Compari
         raise SRGenError(f"runs come in pairs, base first: {len(runs)} given")
     pairs = zip(runs[::2], runs[1::2], strict=True)
     return adjust([compare(load_summary(base), load_summary(other), common=common) for base, other in pairs])
-
-
-def load_summary(run: Path) -> Summary:
-    """A run's summary from its directory or its summary.csv; written first where the run never came to that."""
-    if (run / CONFIG_FILE).is_file() and not (run / SUMMARY_CSV).is_file():
-        from evaluators.analysis.summary import summarise  # grading is slow to import, and rarely needed here
-
-        return summarise(run)
-    if not run.exists():
-        raise SRGenError(f"{run} does not exist")
-    return read_summary(run)
 
 
 def write_tables(comparisons: Sequence[Comparison], directory: Path) -> list[Path]:

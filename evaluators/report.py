@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluators.analysis.comparison import Comparison, adjust, compare
+from evaluators.analysis.loading import load_summary
 from evaluators.analysis.summary_rows import Summary
-from evaluators.compare import load_summary
 from evaluators.presentation.comparison_tables import cells, headings, remarks
 from evaluators.presentation.report_data import entries, index, pages, run_name, safe_json
 from evaluators.presentation.run_table import bounds_line, counts_line, incomplete, number

@@ -1,8 +1,8 @@
-"""From a request's prompt to token ids: the chat template, and what to do where a model has none."""
+"""Chats and the tokens that frame them: the chat template (or none), its markers, the tokens that end an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from srgen.engines.base import Message
@@ -43,6 +43,13 @@ def marker_tokens(tokenizer: Any) -> frozenset[int]:
     """First tokens of the chat markers that `mask_special_tokens` leaves out of the CE labels."""
     encoded = (tokenizer(marker, add_special_tokens=False)["input_ids"] for marker in MARKERS)
     return frozenset(ids[0] for ids in encoded if ids)
+
+
+def token_set(tokens: int | Collection[int] | None) -> frozenset[int]:
+    """End tokens as transformers gives them (none, one or several) as a set."""
+    if tokens is None:
+        return frozenset()
+    return frozenset([tokens] if isinstance(tokens, int) else tokens)
 
 
 def _render(tokenizer: Any, messages: Sequence[Message]) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from srgen.chat import marker_tokens
+from srgen.chat import marker_tokens, token_set
 from srgen.config import SRGenConfig
 from srgen.errors import ConfigError, SRGenError
 from srgen.method.entropy import entropy
@@ -181,10 +181,3 @@ def _notify(watcher: weakref.ref[ForwardPasses], event: str, *call: Any) -> None
     passes = watcher()
     if passes is not None:
         getattr(passes, event)(*call)
-
-
-def token_set(tokens: int | Collection[int] | None) -> frozenset[int]:
-    """End tokens as transformers gives them (none, one or several) as a set."""
-    if tokens is None:
-        return frozenset()
-    return frozenset([tokens] if isinstance(tokens, int) else tokens)

@@ -1,4 +1,4 @@
 """The numbers: metrics, intervals, p-values, power and comparisons, from records alone.
 
-Pure where it can be: files are read by `summary` and `summary_rows` only, and nothing here prints.
+`metrics`, `inference`, `power` and `comparison` are pure; the others read and write a run's CSV files. Nothing prints.
 """

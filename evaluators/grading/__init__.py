@@ -1,4 +1,7 @@
-"""Grading: what a response answers, and whether that is the gold. No text of a model is ever evaluated as code."""
+"""Grading: what a response answers, and whether that equals the gold answer.
+
+Nothing here reads or writes a run's files, and no text of a model is ever evaluated as code.
+"""
 
 from evaluators.grading.answer.extract import extract
 from evaluators.grading.equivalence import classes, equivalent

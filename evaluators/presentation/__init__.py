@@ -1,4 +1,4 @@
 """Tables, plots and pages of what `analysis` found.
 
-No number is computed here.
+Metrics, intervals and p-values come from `analysis`; here they are formatted and drawn.
 """

@@ -1,4 +1,4 @@
-"""What a run's folder holds: its schema, the journal that writes it and what reads it again.
+"""What a run's folder holds: its schema, the journal that writes it, and what reads it again.
 
-Nothing here generates, grades or counts.
+Nothing here generates, grades or computes a metric.
 """

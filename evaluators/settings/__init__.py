@@ -1,4 +1,4 @@
 """What a run depends on (`RunConfig`), and how flags, YAML and the environment become one.
 
-It imports `benchmarks` and `srgen`; nothing here reads questions or starts a run.
+Of `benchmarks` it knows `Benchmark` and `DataConfig` only; nothing here reads questions or starts a run.
 """

@@ -1,4 +1,7 @@
-"""Engines: what turns requests into completions."""
+"""The engines, which turn requests into completions, what one is built from, and `load_engine`.
+
+Each engine's library is imported when that engine is loaded; an engine imports no other, nor the server.
+"""
 
 from __future__ import annotations
 

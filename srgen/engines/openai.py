@@ -12,7 +12,7 @@ from typing import Any
 from srgen.engines import EngineConfig
 from srgen.engines.base import Completion, FinishReason, Message, Reflection, Request
 from srgen.errors import ConfigError
-from srgen.server.overrides import as_overrides
+from srgen.overrides import as_overrides
 
 try:
     import openai

@@ -1,4 +1,4 @@
 """SRGen itself: entropies, thresholds, contexts, reflections, the noise of sampling. Tensors in, tensors out.
 
-Nothing here knows of an engine, a tokenizer or a file.
+Nothing here knows an engine, a tokenizer, a file or a benchmark; of `srgen.engines` it uses the contract, `base`.
 """

@@ -13,8 +13,8 @@ from srgen.chat import encode
 from srgen.config import Sampling, SRGenConfig
 from srgen.engines.base import Message, Request
 from srgen.errors import ConfigError
+from srgen.overrides import FIXED
 from srgen.server.errors import ApiError
-from srgen.server.overrides import FIXED
 from srgen.server.protocol import Body, ChatBody, CompletionBody
 from srgen.server.settings import METHOD, ServerConfig
 

@@ -1,4 +1,4 @@
 """Grading in processes that can be killed.
 
-What a verdict is lives in `evaluators.grading`.
+Starting, asking and killing them lives here; what a verdict is lives in `evaluators.grading`.
 """

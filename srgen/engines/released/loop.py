@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from srgen.chat import encode
+from srgen.chat import encode, token_set
 from srgen.config import SRGenConfig
 from srgen.engines import EngineConfig, Switches
 from srgen.engines.base import Completion, FinishReason, Reflection, Request
 from srgen.engines.transformers.engine import load_model
-from srgen.logits_processor import token_set
 from srgen.method.sampling import Sampler
 from srgen.tnot_decorator import enable_tnot
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from srgen.chat import token_set
 from srgen.config import SRGenConfig, parse_value
 from srgen.errors import ConfigError
-from srgen.logits_processor import SRGenLogitsProcessor, token_set
+from srgen.logits_processor import SRGenLogitsProcessor
 
 RELEASED_DEFAULTS = {
     "times": "1",

@@ -1,4 +1,4 @@
 """The engine on transformers models: a batch whose rows come and go between steps.
 
-What a row's entropy or correction is lives in `srgen.method`.
+Batches, caches and attention live here; what an entropy or a correction is lives in `srgen.method`.
 """

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
-from srgen.chat import encode, marker_tokens
+from srgen.chat import encode, marker_tokens, token_set
 from srgen.engines.base import Completion, FinishReason, Request
 from srgen.engines.transformers import decode_attention
 from srgen.engines.transformers.kv_cache import RaggedCache
 from srgen.engines.transformers.token_choice import Row, choose_tokens
-from srgen.logits_processor import token_set
 from srgen.method.processor import SRGenProcessor
 from srgen.method.readout import decoder_of, last_hidden_state, readout_of
 from srgen.method.sampling import Sampler
