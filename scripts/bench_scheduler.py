@@ -11,21 +11,24 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
 from evaluators.benchmarks.benchmark import AnswerKind, Question
 from evaluators.benchmarks.data_config import DataConfig
 from evaluators.grading import Verdict
-from evaluators.records.journal import Journal
+from evaluators.running.crew import Crew
+from evaluators.running.devices import WorkerPlace
 from evaluators.running.interrupts import Interrupts
+from evaluators.running.open_run import OpenRun
+from evaluators.running.plan import RunPlan
 from evaluators.running.progress import Progress
-from evaluators.running.session import Session, Tasks
-from evaluators.running.stopwatch import Stopwatch
-from evaluators.running.workers import Beat, Done, Order, Ready, Recall, Report, Returned, Work
+from evaluators.running.session import ModelRuns, Session
+from evaluators.running.workers import Beat, Done, EngineFactory, Order, Ready, Recall, Report, Returned, Work
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from srgen.config import Sampling
-from srgen.engines.base import Completion
+from srgen.engines.base import Completion, Engine
 
 BATCH = 8
 RESPONSE = "A line of reasoning that leads nowhere in particular. " * 40 + "\\boxed{1}"
@@ -34,14 +37,13 @@ RESPONSE = "A line of reasoning that leads nowhere in particular. " * 40 + "\\bo
 class InstantFleet:
     """Workers that complete one sample of their batch whenever they are asked."""
 
-    def __init__(self, workers: int) -> None:
-        self.names = tuple(f"instant:{index}" for index in range(workers))
+    def __init__(self) -> None:
         self._work: dict[str, deque[str]] = {}
         self._news: list[tuple[str, Report]] = []
 
-    def start(self, name: str) -> None:
-        self._work[name] = deque()
-        self._news.append((name, Ready(BATCH)))
+    def start(self, place: WorkerPlace, load: EngineFactory) -> None:
+        self._work[place.name] = deque()
+        self._news.append((place.name, Ready(BATCH)))
 
     def send(self, name: str, order: Order) -> None:
         if isinstance(order, Work):
@@ -77,6 +79,10 @@ class InstantGrader:
         return verdict
 
 
+def no_engine() -> Engine:
+    raise AssertionError("the fleet is of no processes")
+
+
 def resident_mib() -> float:
     """Memory that the process holds now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -101,34 +107,33 @@ def measure(directory: Path, count: int, workers: int) -> tuple[float, float, fl
         execution=ExecutionConfig(),
     )
     ids = [f"q{index}" for index in range(count // average)]
-    questions = {name: Question(id=name, prompt="What is 1?", gold="1", kind="integer") for name in ids}
-    tasks = Tasks(config, questions, None)
-    journal = Journal(directory, record=False)
-    owed = tasks.owed(journal)
-    fleet = InstantFleet(workers)
+    questions = [Question(id=name, prompt="What is 1?", gold="1", kind="integer") for name in ids]
+    plan = RunPlan(config=config, questions=questions, system_prompt=None, directory=directory)
+    places = [WorkerPlace(name=f"instant:{i}", device=None, devices=frozenset({f"{i}"})) for i in range(workers)]
+    crew = Crew(lambda: places, lambda place: no_engine, max_attempts=3, silence=60)
+    session = Session([ModelRuns(crew, deque([plan]), InstantGrader())], InstantFleet(), OpenRun.close)
+    session.open_runs()
+    samples = len(ids) * average
     halves: list[float] = []
 
-    class Watch(Stopwatch):
-        def tick(self) -> None:
-            if not halves and journal.tally.samples >= len(owed) / 2:
+    class Watch(Progress):
+        def update(self, load: Mapping[str, int | None]) -> None:
+            if not halves and session.tally.samples >= samples / 2:
                 halves.append(resident_mib())
 
-    session = Session(tasks, owed, config=config, fleet=fleet, grader=InstantGrader(), journal=journal)
     began, worked = time.perf_counter(), time.process_time()
-    session.run(Interrupts(), Progress(len(owed), journal.tally), Watch(directory))
-    cost = 1000 * (time.perf_counter() - began) / len(owed)
-    work = 1000 * (time.process_time() - worked) / len(owed)
+    session.run(Interrupts(), Watch(samples, session.tally))
+    cost = 1000 * (time.perf_counter() - began) / samples
+    work = 1000 * (time.process_time() - worked) / samples
     gained = resident_mib() - halves[0]
-    journal.close()
     size = (directory / "samples.jsonl").stat().st_size / 2**20
 
     began, worked = time.perf_counter(), time.process_time()
-    journal = Journal(directory, record=False)
-    left = tasks.owed(journal)
+    run = OpenRun(plan)
     resumed, parsing = time.perf_counter() - began, time.process_time() - worked
-    journal.close()
-    assert not left
-    print(f"{len(owed)} samples, {workers} workers: {cost:.3f} ms a sample, of which {work:.3f} ms CPU time")
+    run.close()
+    assert run.complete
+    print(f"{samples} samples, {workers} workers: {cost:.3f} ms a sample, of which {work:.3f} ms CPU time")
     print(f"memory: {halves[0]:.1f} MiB half-way, {gained:+.1f} MiB at the end")
     print(f"resuming from a journal of {size:.0f} MiB: {resumed:.2f} s, of which {parsing:.2f} s CPU time")
     return work, gained, parsing

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from evaluators import progress as module
+from evaluators.running import progress as module
 from evaluators.records.journal import Tally
 from evaluators.running.progress import Progress
 

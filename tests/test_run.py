@@ -11,6 +11,10 @@ import yaml
 from scripted_engine import Script
 from scripted_run import assert_complete, content, questions, run, run_config, samples
 
+from evaluators.running.plan import RunPlan
+from evaluators.running.tasks import Tasks
+from evaluators.settings.run_config import sample_seed
+from srgen.engines.base import Request
 from srgen.errors import ConfigError, SRGenError
 
 
@@ -155,15 +159,21 @@ def test_the_parent_does_not_import_torch() -> None:
 
 
 def test_the_engine_is_asked_with_the_system_prompt_and_the_samples_seed(tmp_path: Path) -> None:
-    from evaluators.running.session import Tasks
-    from evaluators.settings.run_config import sample_seed
+    def request(system_prompt: str | None, name: str = "") -> Request:
+        plan = RunPlan(
+            config=run_config(seed=5),
+            questions=questions(2),
+            system_prompt=system_prompt,
+            directory=tmp_path,
+            name=name,
+        )
+        return Tasks(plan).request(f"{name}:q1/0" if name else "q1/0")
 
-    asked = {question.id: question for question in questions(2)}
-    request = Tasks(run_config(seed=5), asked, "Be brief.").request("q1/0")
-    assert isinstance(request.prompt, tuple)
-    assert [(message.role, message.content) for message in request.prompt] == [  # type: ignore[union-attr]
+    asked = request("Be brief.")
+    assert isinstance(asked.prompt, tuple)
+    assert [(message.role, message.content) for message in asked.prompt] == [  # type: ignore[union-attr]
         ("system", "Be brief."),
         ("user", "What is 1?"),
     ]
-    assert request.seed == sample_seed(5, "q1", 0)
-    assert len(Tasks(run_config(), asked, None).request("q1/0").prompt) == 1
+    assert asked.seed == request("Be brief.", "a/b").seed == sample_seed(5, "q1", 0)
+    assert len(request(None).prompt) == 1

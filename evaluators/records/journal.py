@@ -47,6 +47,12 @@ class Tally:
         self.tokens += sample.generated_tokens
         self.reflections += sample.reflections
 
+    def __iadd__(self, other: Tally) -> Tally:
+        """Count the samples that another tally has counted."""
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        return self
+
 
 class Journal:
     """Appends to samples.jsonl and, where a run records them, reflections.jsonl and entropies.jsonl.

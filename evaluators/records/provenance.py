@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -56,6 +57,7 @@ def question_row(question: Question) -> dict[str, Any]:
     return {**row, "metadata": dict(question.metadata)}
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Installed versions of Python and of the libraries that decide samples and verdicts."""
     found = {"python": platform.python_version()}
@@ -67,6 +69,7 @@ def versions() -> dict[str, str]:
     return found
 
 
+@functools.cache
 def hardware() -> dict[str, Any]:
     """Machine, cores, memory and GPUs; torch is not imported."""
     gpus = _output("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
@@ -79,6 +82,7 @@ def hardware() -> dict[str, Any]:
     }
 
 
+@functools.cache
 def git_commit() -> str | None:
     """Commit of the checkout that this code runs from, with `+changes` where files differ from it; None outside one."""
     root = Path(__file__).resolve().parents[2]

@@ -21,6 +21,8 @@ class WorkerPlace:
     """`cuda:0`, `cpu:1`, ...: in samples.jsonl and the name of its log."""
     device: str | None
     """Device as the worker sees it; None lets the engine choose."""
+    devices: frozenset[str]
+    """What the worker occupies; two places that share a device cannot be taken at once."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Set in the worker's process before torch is imported."""
 
@@ -74,13 +76,15 @@ def gpus_per_worker(config: RunConfig, gpus: int) -> int:
 def _cpu_place(index: int, threads: int) -> WorkerPlace:
     count = str(max(1, threads))
     environment = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
-    return WorkerPlace(name=f"cpu:{index}", device="cpu", environment=environment)
+    name = f"cpu:{index}"
+    return WorkerPlace(name=name, device="cpu", devices=frozenset({name}), environment=environment)
 
 
 def _gpu_place(indices: tuple[int, ...], gpus: Sequence[str]) -> WorkerPlace:
     name = "cuda:" + "+".join(str(index) for index in indices)
     visible = ",".join(gpus[index] for index in indices)
-    return WorkerPlace(name=name, device="cuda:0", environment={"CUDA_VISIBLE_DEVICES": visible})
+    devices = frozenset(f"cuda:{index}" for index in indices)
+    return WorkerPlace(name=name, device="cuda:0", devices=devices, environment={"CUDA_VISIBLE_DEVICES": visible})
 
 
 def _index(device: str, gpus: int) -> int:

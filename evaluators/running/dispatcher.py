@@ -1,31 +1,41 @@
-"""Drives the scheduler's policy with a fleet of workers: hands out, listens, replaces the dead and the silent."""
+"""Drives the schedulers' policy with a fleet of workers: staffs devices, hands out, listens, replaces the dead."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from evaluators.running.scheduler import Scheduler
-from evaluators.running.workers import Beat, Died, Done, Order, Ready, Recall, Report, Resized, Returned, Work
+from evaluators.running.crew import Crew
+from evaluators.running.devices import WorkerPlace
+from evaluators.running.workers import (
+    Beat,
+    Died,
+    Done,
+    EngineFactory,
+    Left,
+    Order,
+    Ready,
+    Recall,
+    Report,
+    Resized,
+    Returned,
+    Stop,
+    Work,
+)
 from srgen.engines.base import Request
 from srgen.errors import ConfigError, SRGenError
 
-LOADING_DEATHS = 5
-"""A worker that dies so many times in a row before it is ready is given up."""
+LEAVING_SECONDS = 30.0
+"""Time that a worker gets to release its device for the next model."""
 
 
 class Fleet(Protocol):
-    """Workers by name, wherever they run."""
+    """Workers by the name of their place, wherever they run."""
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All workers that may be started."""
-        ...
-
-    def start(self, name: str) -> None:
-        """Start a worker that is not alive."""
+    def start(self, place: WorkerPlace, load: EngineFactory) -> None:
+        """Start a worker at a place where none is alive."""
         ...
 
     def send(self, name: str, order: Order) -> None:
@@ -33,7 +43,10 @@ class Fleet(Protocol):
         ...
 
     def poll(self, seconds: float) -> list[tuple[str, Report]]:
-        """Reports since the last call, in order per worker; waits up to `seconds` for the first. `Died` is the last."""
+        """Reports since the last call, in order per worker; waits up to `seconds` for the first.
+
+        `Died` or `Left` is a worker's last; it is gone then.
+        """
         ...
 
     def kill(self, name: str) -> None:
@@ -55,94 +68,166 @@ class Finished:
     error: str | None = None
 
 
+@dataclass(slots=True)
+class _Worker:
+    """A worker that is alive."""
+
+    crew: Crew
+    place: WorkerPlace
+    heard: float
+    ready: bool = False
+    leaving: bool = False
+    """Told to stop, so that another model gets its devices."""
+
+    @property
+    def spare(self) -> bool:
+        """Whether its model has nothing left for it."""
+        scheduler = self.crew.scheduler
+        return self.ready and not self.leaving and not scheduler.held(self.place.name) and not scheduler.waiting
+
+
 class Dispatcher:
-    """The run's main loop calls `step` until nothing is open. Raises SRGenError when no worker can be had."""
+    """The main loop calls `step` until nothing is open. Models come in order: a later one gets what an earlier leaves.
+
+    A crew whose model cannot be loaded fails; the others go on.
+    """
 
     def __init__(
         self,
-        scheduler: Scheduler,
+        crews: Sequence[Crew],
         fleet: Fleet,
         request_of: Callable[[str], Request],
-        silence: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`silence`: seconds without a report after which a worker that loads or holds work is killed."""
-        self._scheduler = scheduler
+        self._crews = crews
         self._fleet = fleet
         self._request_of = request_of
-        self._silence = silence
         self._clock = clock
-        self._heard = dict.fromkeys(fleet.names, clock())
-        self._ready: set[str] = set()
-        self._loading_deaths = dict.fromkeys(fleet.names, 0)
-        for name in fleet.names:
-            fleet.start(name)
+        self._workers: dict[str, _Worker] = {}
 
     def load(self) -> dict[str, int | None]:
-        """Tasks that each worker holds; None while it loads its model."""
-        return {name: len(self._scheduler.held(name)) if name in self._ready else None for name in self._heard}
+        """Tasks that each worker holds; None while it loads its model, or leaves it for the next."""
+        return {
+            name: len(worker.crew.scheduler.held(name)) if worker.ready and not worker.leaving else None
+            for name, worker in sorted(self._workers.items())
+        }
 
     def step(self, seconds: float) -> list[Finished]:
         """Wait up to `seconds` for news, act on all of it, and return the tasks that it finished."""
+        for crew in self._crews:
+            self._staff(crew)
         finished: list[Finished] = []
         for name, report in self._fleet.poll(seconds):
-            self._heard[name] = self._clock()
-            finished += self._act(name, report)
+            if (worker := self._workers.get(name)) is not None:
+                worker.heard = self._clock()
+                finished += self._act(name, worker, report)
         for name in self._silent():
             self._fleet.kill(name)
-            finished += self._replace(name, f"said nothing for {self._silence:g} seconds")
-        self._hand_out()
-        self._recall()
+            finished += self._lose(name, f"said nothing for {self._workers[name].crew.silence:g} seconds")
+        for crew in self._crews:
+            self._hand_out(crew)
         return finished
 
-    def _act(self, name: str, report: Report) -> Iterable[Finished]:
+    def _act(self, name: str, worker: _Worker, report: Report) -> Iterable[Finished]:
+        scheduler = worker.crew.scheduler
         match report:
             case Ready(batch_size):
-                self._ready.add(name)
-                self._loading_deaths[name] = 0
-                self._scheduler.join(name, batch_size)
+                worker.ready = True
+                worker.crew.loaded(name, batch_size)
             case Beat(begun):
                 for task in begun:
-                    self._scheduler.begin(name, task)
+                    scheduler.begin(name, task)
             case Done(completion):
-                finished = self._scheduler.complete(name, completion.id)
-                return [Finished(completion.id, name, report)] if finished else []
+                if scheduler.complete(name, completion.id):
+                    return [Finished(completion.id, name, report)]
             case Returned(ids):
-                self._scheduler.give_back(name, ids)
+                scheduler.give_back(name, ids)
             case Resized(batch_size):
-                self._scheduler.resize(name, batch_size)
+                scheduler.resize(name, batch_size)
+            case Left():
+                self._forget(name)
             case Died(reason, fatal):
-                if fatal:
-                    raise ConfigError(reason)
-                return self._replace(name, reason)
+                if not fatal:
+                    return self._lose(name, reason)
+                self._forget(name)
+                scheduler.lose(name)
+                self._fail(worker.crew, ConfigError(reason))
         return []
 
-    def _hand_out(self) -> None:
-        for name, tasks in self._scheduler.hand_out().items():
-            self._fleet.send(name, Work(tuple(self._request_of(task) for task in tasks)))
+    def _staff(self, crew: Crew) -> None:
+        """Start workers while tasks wait and devices are free, or held by workers that have nothing left to do."""
+        wanted = crew.scheduler.queued - sum(not w.ready for w in self._workers.values() if w.crew is crew)
+        if wanted <= 0 or crew.failure:
+            return
+        try:
+            places = crew.places()
+        except SRGenError as error:
+            self._fail(crew, error)
+            return
+        for place in places:
+            if wanted <= 0:
+                return
+            holders = [worker for worker in self._workers.values() if worker.place.devices & place.devices]
+            if any(worker.crew is crew or not (worker.spare or worker.leaving) for worker in holders):
+                continue
+            wanted -= 1
+            for worker in holders:
+                self._release(worker)
+            if not holders:
+                self._start(crew, place)
 
-    def _recall(self) -> None:
-        for name, count in self._scheduler.recalls().items():
+    def _start(self, crew: Crew, place: WorkerPlace) -> None:
+        self._workers[place.name] = _Worker(crew, place, self._clock())
+        self._count(crew)
+        self._fleet.start(place, crew.engine(place))
+
+    def _release(self, worker: _Worker) -> None:
+        """Have a worker leave its devices; they are free once it has said that it left."""
+        if not worker.leaving:
+            worker.leaving = True
+            worker.crew.scheduler.lose(worker.place.name)
+            self._fleet.send(worker.place.name, Stop())
+
+    def _hand_out(self, crew: Crew) -> None:
+        for name, tasks in crew.scheduler.hand_out().items():
+            self._fleet.send(name, Work(tuple(self._request_of(task) for task in tasks)))
+        for name, count in crew.scheduler.recalls().items():
             self._fleet.send(name, Recall(count))
 
     def _silent(self) -> list[str]:
         now = self._clock()
-        due = [name for name, heard in self._heard.items() if now - heard > self._silence]
-        return [name for name in due if name not in self._ready or self._scheduler.held(name)]
+        return [
+            name
+            for name, worker in self._workers.items()
+            if now - worker.heard > (LEAVING_SECONDS if worker.leaving else worker.crew.silence)
+            and (worker.leaving or not worker.ready or worker.crew.scheduler.held(name))
+        ]
 
-    def _replace(self, name: str, reason: str) -> list[Finished]:
-        """Take back a dead worker's tasks and start it anew; return those that have had their last attempt."""
-        if name not in self._ready:
-            self._loading_deaths[name] += 1
-        self._ready.discard(name)
-        failed = self._scheduler.lose(name)
-        if self._loading_deaths[name] < LOADING_DEATHS:
-            self._heard[name] = self._clock()
-            self._fleet.start(name)
-        else:
-            del self._heard[name]
-            self._scheduler.expected -= 1
-        if not self._heard:
-            raise SRGenError(f"no worker gets as far as generating; the last one's word: {reason} (see the run's logs)")
-        error = f"lost with its worker {self._scheduler.max_attempts} times, at last: {reason}"
+    def _lose(self, name: str, reason: str) -> list[Finished]:
+        """Take back a dead worker's tasks; return those that have had their last attempt."""
+        worker, crew = self._workers[name], self._workers[name].crew
+        if not worker.ready:
+            crew.died_loading(name)
+        failed = crew.scheduler.lose(name)
+        self._forget(name)
+        if not crew.places() and not any(other.crew is crew for other in self._workers.values()):
+            self._fail(
+                crew,
+                SRGenError(f"no worker gets as far as generating; the last one's word: {reason} (see the run's logs)"),
+            )
+        error = f"lost with its worker {crew.scheduler.max_attempts} times, at last: {reason}"
         return [Finished(task, name, None, error) for task in failed]
+
+    def _fail(self, crew: Crew, failure: SRGenError) -> None:
+        """End the crew; its tasks are dropped, and what its workers have not handed over is lost."""
+        for name in [name for name, worker in self._workers.items() if worker.crew is crew]:
+            del self._workers[name]
+            crew.scheduler.lose(name)
+            self._fleet.kill(name)
+        crew.fail(failure)
+
+    def _forget(self, name: str) -> None:
+        self._count(self._workers.pop(name).crew)
+
+    def _count(self, crew: Crew) -> None:
+        crew.scheduler.expected = max(1, sum(w.crew is crew and not w.leaving for w in self._workers.values()))

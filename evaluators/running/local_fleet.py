@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from evaluators.running.devices import WorkerPlace
-from evaluators.running.workers import Died, EngineFactory, Order, Report, Stop, last_words, serve
+from evaluators.running.workers import Died, EngineFactory, Left, Order, Report, Stop, last_words, serve
 
 GRACE_SECONDS = 10.0
 """Time that workers get to end by themselves when the run is over."""
@@ -29,30 +29,22 @@ if TYPE_CHECKING:
 
 
 class LocalFleet:
-    """One process per place. A worker that is killed or has died can be started again under its name."""
+    """One process per place. Where a worker has left, died or been killed, another can be started."""
 
-    def __init__(self, places: Sequence[WorkerPlace], load: Callable[[WorkerPlace], EngineFactory], logs: Path) -> None:
-        self._places = {place.name: place for place in places}
-        self._load = load
+    def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._alive: dict[str, tuple[SpawnProcess, _Pipe]] = {}
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The workers' names."""
-        return tuple(self._places)
-
-    def start(self, name: str) -> None:
-        """Start the worker's process; it reports when its model is loaded."""
-        place = self._places[name]
+    def start(self, place: WorkerPlace, load: EngineFactory) -> None:
+        """Start a worker's process; it reports when its model is loaded."""
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(
-            target=_main, args=(place, self._load(place), theirs, self._logs / f"{name}.log", os.getpid()), name=name
+            target=_main, args=(place, load, theirs, self._logs / f"{place.name}.log", os.getpid()), name=place.name
         )
         with _interrupts_blocked():
             process.start()
         theirs.close()
-        self._alive[name] = process, ours
+        self._alive[place.name] = process, ours
 
     def send(self, name: str, order: Order) -> None:
         """Hand the worker an order. One that is dying does not get it: its death is reported by `poll`."""
@@ -60,7 +52,7 @@ class LocalFleet:
             self._alive[name][1].send(order)
 
     def poll(self, seconds: float) -> list[tuple[str, Report]]:
-        """Wait up to `seconds` for reports and return all that are there; a worker's death is its last one."""
+        """Wait up to `seconds` for reports and return all that are there; a worker's end is its last one."""
         names: dict[Any, str] = {pipe: name for name, (_, pipe) in self._alive.items()}
         if not names:
             time.sleep(seconds)
@@ -86,15 +78,16 @@ class LocalFleet:
             self.kill(name)
 
     def _drain(self, name: str) -> Iterator[tuple[str, Report]]:
-        """What the worker has sent; its death where the pipe has ended."""
+        """What the worker has sent; its death where the pipe has ended without a last word."""
         process, pipe = self._alive[name]
         try:
             while pipe.poll():
                 report = pipe.recv()
-                yield name, report
-                if isinstance(report, Died):
+                if isinstance(report, Died | Left):
                     self.kill(name)
+                    yield name, report
                     return
+                yield name, report
         except (EOFError, OSError):
             process.join(GRACE_SECONDS)
             reason = _cause(process.exitcode)

@@ -8,17 +8,18 @@ import re
 import signal
 import socket
 import threading
+import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any
 
 from evaluators.running.devices import WorkerPlace, gpus_per_worker
 from evaluators.running.interrupts import SIGNALS
 from evaluators.running.local_fleet import GRACE_SECONDS
-from evaluators.running.workers import Died, EngineFactory, Order, Report, Stop, last_words, serve
+from evaluators.running.workers import Died, EngineFactory, Left, Order, Report, Stop, last_words, serve
 from evaluators.settings.run_config import RunConfig
 from srgen.errors import ConfigError
 
@@ -72,53 +73,44 @@ class _Actor:
 class RayFleet:
     """One actor per place. An actor whose node is gone waits for resources, and starts when a node comes back."""
 
-    def __init__(
-        self,
-        places: Mapping[str, WorkerPlace],
-        load: Callable[[WorkerPlace], EngineFactory],
-        logs: Path,
-        gpus: int,
-    ) -> None:
-        """`gpus`: GPUs per worker."""
-        self._places = places
-        self._load = load
+    def __init__(self, address: str | None, logs: Path) -> None:
+        """`address`: the cluster to join (or RAY_ADDRESS); without one, one is started on this machine."""
+        self._address = address
         self._logs = logs
-        self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_concurrency=2, scheduling_strategy="SPREAD")(_Actor)
         self._alive: dict[str, tuple[ActorHandle[_Actor], Any]] = {}
 
-    @classmethod
-    def connect(cls, config: RunConfig, load: Callable[[WorkerPlace], EngineFactory], logs: Path) -> Self:
-        """Join the cluster at `ray_address` (or RAY_ADDRESS), or start one on this machine.
+    def places(self, config: RunConfig) -> tuple[WorkerPlace, ...]:
+        """Where a run's workers may be, on all nodes together.
 
-        Raises ConfigError when it cannot be reached or has too few GPUs.
+        Raises ConfigError when the cluster cannot be reached or has too few GPUs.
         """
         if not ray.is_initialized():
-            _join(config.execution.ray_address)
+            _join(self._address)
         gpus = int(ray.cluster_resources().get("GPU", 0))
         if config.execution.device == "cpu" or not gpus:
-            return cls(_places("cpu", config.execution.workers, "cpu"), load, logs, 0)
+            return tuple(_cpu_place(index) for index in range(config.execution.workers))
         size = gpus_per_worker(config, 1)
         count = min(gpus, config.execution.max_parallel_gpus or gpus) // size
         if count == 0:
             raise ConfigError(f"a worker needs {size} GPUs, and the Ray cluster has {gpus} to give")
-        return cls(_places("gpu", count, "cuda:0"), load, logs, size)
+        return tuple(_gpu_place(range(size * index, size * (index + 1))) for index in range(count))
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The workers' names."""
-        return tuple(self._places)
-
-    def start(self, name: str) -> None:
+    def start(self, place: WorkerPlace, load: EngineFactory) -> None:
         """Ask the cluster for an actor; it reports when it has a node and its model is loaded."""
-        actor = self._actor.remote(self._load(self._places[name]))
-        self._alive[name] = actor, actor.exchange.remote()
+        gpus = 0 if place.device == "cpu" else len(place.devices)
+        options = ray.remote(num_cpus=1, num_gpus=gpus, max_concurrency=2, scheduling_strategy="SPREAD")
+        actor = options(_Actor).remote(load)
+        self._alive[place.name] = actor, actor.exchange.remote()
 
     def send(self, name: str, order: Order) -> None:
         """Hand the actor an order. One that is dying does not get it: its death is reported by `poll`."""
         self._alive[name][0].deliver.remote(order)
 
     def poll(self, seconds: float) -> list[tuple[str, Report]]:
-        """Wait up to `seconds` for reports and return all that are there; an actor's death is its last one."""
+        """Wait up to `seconds` for reports and return all that are there; an actor's end is its last one."""
+        if not self._alive:
+            time.sleep(seconds)
+            return []
         names = {exchange: name for name, (_, exchange) in self._alive.items()}
         ready, _ = ray.wait(list(names), num_returns=len(names), timeout=0)
         if not ready:
@@ -145,7 +137,7 @@ class RayFleet:
         except RayError as error:
             self._log(name, str(error))
             reports = [Died(f"lost with its node or process ({type(error).__name__})")]
-        if any(isinstance(report, Died) for report in reports):
+        if any(isinstance(report, Died | Left) for report in reports):
             self.kill(name)
         else:
             self._alive[name] = actor, actor.exchange.remote()
@@ -186,6 +178,12 @@ def _signals_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _places(kind: str, count: int, device: str) -> dict[str, WorkerPlace]:
-    names = [f"ray:{kind}{index}" for index in range(count)]
-    return {name: WorkerPlace(name=name, device=device) for name in names}
+def _cpu_place(index: int) -> WorkerPlace:
+    name = f"ray:cpu{index}"
+    return WorkerPlace(name=name, device="cpu", devices=frozenset({name}))
+
+
+def _gpu_place(indices: range) -> WorkerPlace:
+    """The cluster chooses the GPUs; the numbers count how many workers there can be at once."""
+    name = "ray:gpu" + "+".join(str(index) for index in indices)
+    return WorkerPlace(name=name, device="cuda:0", devices=frozenset(f"ray:gpu{index}" for index in indices))

@@ -62,6 +62,21 @@ class Scheduler:
         """Open tasks that no worker holds."""
         return len(self._queue) + len(self._suspects)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether any task waits for a place, in the queue or at a worker whose batch is full."""
+        return bool(self.queued) or any(lease.surplus for lease in self._leases.values())
+
+    def add(self, tasks: Iterable[str]) -> None:
+        """More tasks, behind those that are queued."""
+        self._queue.extend(tasks)
+
+    def clear(self) -> None:
+        """Drop every task that is queued; none may be leased."""
+        self._queue.clear()
+        self._suspects.clear()
+        self._attempts.clear()
+
     def held(self, worker: str) -> tuple[str, ...]:
         """The tasks that a worker holds; none when it has not joined."""
         lease = self._leases.get(worker)

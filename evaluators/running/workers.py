@@ -96,7 +96,12 @@ class Died:
     """The user has to change something: another worker would fail the same way."""
 
 
-Report = Ready | Beat | Done | Returned | Resized | Died
+@dataclass(frozen=True, slots=True)
+class Left:
+    """From the worker: it was told to stop and has released its model. The last report."""
+
+
+Report = Ready | Beat | Done | Returned | Resized | Died | Left
 
 
 class _Stopped(BaseException):
@@ -181,6 +186,7 @@ def serve(load: EngineFactory, inbox: SimpleQueue[Order], send: Callable[[Report
             print(f"out of memory: going on with batches of {engine.batch_size}", file=sys.stderr, flush=True)
             send(Resized(engine.batch_size))
     engine.close()
+    send(Left())
 
 
 def last_words(error: BaseException) -> Died:

@@ -1,0 +1,48 @@
+"""A run's directory: made for a run, or checked to be that run's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from evaluators.grading import GRADING_VERSION
+from evaluators.records.provenance import differences, provenance, question_row
+from evaluators.records.reading import read_config, write_atomically
+from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE
+from evaluators.running.plan import RunPlan
+from srgen.errors import ConfigError
+
+
+def prepare(plan: RunPlan) -> None:
+    """Check that the directory is this run's, or make it so. Raises ConfigError where it is another's."""
+    directory = plan.directory
+    record = provenance(plan.config, plan.questions, GRADING_VERSION)
+    samples = directory / SAMPLES_FILE
+    if samples.is_file() and samples.stat().st_size > 0:
+        if not plan.resume:
+            raise ConfigError(f"{directory} holds samples already; choose another --run_name, or delete it")
+        _verify(plan, record)
+        return
+    rows = (json.dumps(question_row(question), ensure_ascii=False) + "\n" for question in plan.questions)
+    write_atomically(directory / QUESTIONS_JSONL, "".join(rows))
+    write_atomically(directory / CONFIG_FILE, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+
+
+def _verify(plan: RunPlan, record: dict[str, Any]) -> None:
+    directory = plan.directory
+    if not (directory / CONFIG_FILE).is_file():
+        raise ConfigError(f"{directory} holds samples but no {CONFIG_FILE}; choose another --run_name, or delete it")
+    there, here = (_identity(config) for config in (read_config(directory), record))
+    if found := differences(there, here):
+        raise ConfigError(
+            f"{directory} was begun with another configuration: {'; '.join(found)}; "
+            "choose another --run_name, or delete it"
+        )
+
+
+def _identity(record: dict[str, Any]) -> dict[str, Any]:
+    """What of config.yaml decides the samples and their verdicts; see RunConfig.identity."""
+    run = {key: value for key, value in record["run"].items() if key != "execution"}
+    return {**run, "questions_hash": record["questions_hash"], "grading_version": record["grading_version"]}

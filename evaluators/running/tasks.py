@@ -1,0 +1,73 @@
+"""The samples of a run as tasks of the scheduler, requests to the engine, and lines of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from evaluators.benchmarks.benchmark import Question
+from evaluators.grading import Verdict
+from evaluators.records.reading import SampleKey
+from evaluators.records.schema import Sample
+from evaluators.running.dispatcher import Finished
+from evaluators.running.plan import RunPlan
+from evaluators.settings.run_config import sample_seed
+from srgen.engines.base import Message, Request
+
+
+class Tasks:
+    """The samples of a run by the name that the scheduler knows them by, `[<run>:]<question id>/<sample>`."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self._config = plan.config
+        self._questions = {question.id: question for question in plan.questions}
+        self._system_prompt = plan.system_prompt
+        self._prefix = f"{plan.name}:" if plan.name else ""
+
+    def owed(self, done: Set[SampleKey]) -> list[str]:
+        """Those that are not done: the first sample of every question, then the second, ..."""
+        keys = ((question, sample) for sample in range(self._config.average) for question in self._questions)
+        return [f"{self._prefix}{question}/{sample}" for question, sample in keys if (question, sample) not in done]
+
+    def question(self, task: str) -> Question:
+        """The question that a task asks."""
+        return self._questions[self._key(task)[0]]
+
+    def request(self, task: str) -> Request:
+        """What the engine is asked."""
+        system = (Message("system", self._system_prompt),) if self._system_prompt else ()
+        return Request(
+            id=task,
+            prompt=(*system, Message("user", self.question(task).prompt)),
+            sampling=self._config.sampling,
+            seed=self._seed(task),
+            srgen=self._config.srgen,
+            record_entropy=self._config.record_entropy,
+        )
+
+    def sample(self, finished: Finished, verdict: Verdict | None) -> Sample:
+        """The line of the journal for a finished task; without a verdict it has failed."""
+        completion = finished.done.completion if finished.done else None
+        question_id, index = self._key(finished.task)
+        return Sample(
+            question_id=question_id,
+            sample=index,
+            seed=self._seed(finished.task),
+            prompt_tokens=completion.prompt_tokens if completion else 0,
+            response=completion.text if completion else "",
+            answer=verdict.answer if verdict else None,
+            status=verdict.status if verdict else "failed",
+            correct=verdict is not None and verdict.status == "correct",
+            generated_tokens=len(completion.token_ids) if completion else 0,
+            finish_reason=completion.finish_reason if completion else "error",
+            reflections=len(completion.reflections) if completion else 0,
+            seconds=round(completion.seconds, 3) if completion else 0.0,
+            worker=finished.worker,
+            error=completion.error if completion else finished.error,
+        )
+
+    def _seed(self, task: str) -> int:
+        return sample_seed(self._config.seed, *self._key(task))
+
+    def _key(self, task: str) -> SampleKey:
+        question, _, sample = task.removeprefix(self._prefix).rpartition("/")
+        return question, int(sample)
