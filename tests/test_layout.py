@@ -1,4 +1,4 @@
-"""Imports go one way between the rooms of the two packages (docs/architecture.md), never back, and never in a circle."""
+"""Imports go one way between the rooms of the two packages (docs/architecture.md), never back nor in a circle."""
 
 from __future__ import annotations
 
