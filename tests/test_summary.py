@@ -60,7 +60,7 @@ def test_a_dead_worker_takes_no_question_out_of_the_average(tmp_path: Path) -> N
     samples = [sample("q0", index, "7", "7") for index in range(4)]
     summary = summarise(write_run(tmp_path, samples, GOLDS, k=4), first_words)
     assert (summary.questions, summary.avg, summary.missing) == (2, 50, 4)
-    assert read_summary(tmp_path).rows[1].classes == "- - - -"
+    assert read_summary(tmp_path).by_question["classes"][1] == "- - - -"
 
 
 def test_rows_of_questions_say_classes_votes_and_counts(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_rows_of_questions_say_classes_votes_and_counts(tmp_path: Path) -> None:
 def test_tied_answers_are_all_named(tmp_path: Path) -> None:
     samples = [sample("q0", 0, "9", "7"), sample("q0", 1, "7", "7")]
     summary = summarise(write_run(tmp_path, samples, {"q0": "7"}, k=2), first_words)
-    assert summary.rows[0].voted_answer == "7 | 9"
+    assert summary.by_question["voted_answer"][0] == "7 | 9"
     assert summary.cons == 50
 
 
@@ -87,7 +87,7 @@ def test_wrong_answers_are_grouped_by_equivalence(tmp_path: Path) -> None:
     answers = ["x", "X", "y", "7"]
     samples = [sample("q0", index, answer, "7") for index, answer in enumerate(answers)]
     summary = summarise(write_run(tmp_path, samples, {"q0": "7"}, k=4), first_words)
-    assert summary.rows[0].classes == "1 1 2 0"
+    assert summary.by_question["classes"][0] == "1 1 2 0"
 
 
 def test_classes_do_not_depend_on_the_grader_seeing_answers_in_journal_order(tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_files_read_back_as_they_were_written(tmp_path: Path) -> None:
     read = read_summary(tmp_path / "summary.csv")
     assert read.avg == pytest.approx(written.avg, abs=0.05)
     assert (read.questions_hash, read.grading_version, read.sampling) == ("abc", "1", written.sampling)
-    assert [row.classes for row in read.rows] == [row.classes for row in written.rows]
-    assert classes_of(read.rows).shape == (5, 3)
+    assert read.by_question["classes"].tolist() == written.by_question["classes"].tolist()
+    assert classes_of(read.by_question).shape == (5, 3)
     header = (tmp_path / "summary.csv").read_text().splitlines()[0].split(",")
     assert {"benchmark", "model", "method", "k", "avg@k", "avg@k_low", "cons@k", "pass@k_high", "missing"} <= set(
         header
@@ -120,7 +120,7 @@ def test_answers_with_separators_and_half_surrogates_survive_the_csv(tmp_path: P
     answers = ['a,"b"\nc', "\ud83d"]
     samples = [sample("q0", index, answer, "7") for index, answer in enumerate(answers)]
     summarise(write_run(tmp_path, samples, {"q0": "7"}, k=2), first_words)
-    assert 'a,"b"\nc' in read_summary(tmp_path).rows[0].voted_answer
+    assert 'a,"b"\nc' in read_summary(tmp_path).by_question["voted_answer"][0]
 
 
 def test_what_was_not_measured_is_empty(tmp_path: Path) -> None:
@@ -164,4 +164,4 @@ def test_default_classes_come_from_the_grader(tmp_path: Path) -> None:
     answers = ["08", "8", "9"]
     samples: list[Sample] = [sample("q0", index, answer, "7") for index, answer in enumerate(answers)]
     summary = summarise(write_run(tmp_path, samples, {"q0": "7"}, k=3))
-    assert summary.rows[0].classes == "1 1 2"
+    assert summary.by_question["classes"][0] == "1 1 2"

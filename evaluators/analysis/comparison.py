@@ -14,7 +14,7 @@ from evaluators.analysis import inference, metrics
 from evaluators.analysis.inference import Interval
 from evaluators.analysis.metrics import FloatArray, IntArray
 from evaluators.analysis.power import Power, power
-from evaluators.analysis.summary_rows import QuestionRow, Summary, classes_of
+from evaluators.analysis.summary_rows import Summary, classes_of
 from srgen.errors import SRGenError
 
 Metric = Literal["Avg", "Cons", "Pass"]
@@ -81,23 +81,25 @@ def compare(base: Summary, other: Summary, *, common: bool = False) -> Compariso
     Raises SRGenError with the reason where they differ in questions, K or grading version, unless `common`: then the
     questions and samples that both have are compared, and the notes say so.
     """
-    obstacles = _obstacles(base, other)
+    shared = base.by_question.merge(
+        other.by_question, on=["question_id", "question_hash"], suffixes=("_base", "_other")
+    )
+    obstacles = _obstacles(base, other, len(shared))
     if obstacles and not common:
         raise SRGenError(
             f"{_name(base)} and {_name(other)} should not be compared: {'; '.join(obstacles)}. "
             "--common compares what they share"
         )
-    rows = _shared(base, other)
-    if not rows:
+    if shared.empty:
         raise SRGenError(f"{_name(base)} and {_name(other)} have no question in common")
     samples = min(base.k, other.k)
-    first = classes_of([a for a, _ in rows])[:, :samples]
-    second = classes_of([b for _, b in rows])[:, :samples]
+    first = classes_of(shared, "classes_base")[:, :samples]
+    second = classes_of(shared, "classes_other")[:, :samples]
     notes = [*(f"compared all the same: {obstacle}" for obstacle in obstacles), *_settings(base, other)]
-    if len(rows) < max(base.questions, other.questions) or base.k != other.k:
+    if len(shared) < max(base.questions, other.questions) or base.k != other.k:
         notes.append(
-            f"the table is of the {len(rows)} questions and the first {samples} samples that both have; counts, bounds "
-            "and costs are of the whole runs"
+            f"the table is of the {len(shared)} questions and the first {samples} samples that both have; counts, "
+            "bounds and costs are of the whole runs"
         )
     differences = _differences(first, second, base.benchmark)
     if math.isnan(differences["Avg"].interval.low):
@@ -105,7 +107,7 @@ def compare(base: Summary, other: Summary, *, common: bool = False) -> Compariso
     return Comparison(
         base=base,
         other=other,
-        question_ids=tuple(a.question_id for a, _ in rows),
+        question_ids=tuple(shared["question_id"]),
         base_classes=first,
         other_classes=second,
         differences=differences,
@@ -133,12 +135,10 @@ def _name(summary: Summary) -> str:
     return f"{summary.benchmark} {summary.model} {summary.method} (K = {summary.k})"
 
 
-def _obstacles(base: Summary, other: Summary) -> list[str]:
+def _obstacles(base: Summary, other: Summary, shared: int) -> list[str]:
     """Why two runs should not be compared as they are."""
     obstacles = []
-    asked = [{(row.question_id, row.question_hash) for row in run.rows} for run in (base, other)]
-    if asked[0] != asked[1] or base.questions_hash != other.questions_hash:
-        shared = len(asked[0] & asked[1])
+    if not shared == base.questions == other.questions or base.questions_hash != other.questions_hash:
         obstacles.append(f"other questions ({base.questions} and {other.questions}, {shared} of them the same)")
     if base.k != other.k:
         obstacles.append(f"another K ({base.k} and {other.k})")
@@ -158,12 +158,6 @@ def _settings(base: Summary, other: Summary) -> list[str]:
     if base.sampling != other.sampling:
         notes.append(f"the sampling differs: {base.sampling} and {other.sampling}")
     return notes
-
-
-def _shared(base: Summary, other: Summary) -> list[tuple[QuestionRow, QuestionRow]]:
-    """The questions that both asked in the same words, in the base run's order."""
-    rows = {(row.question_id, row.question_hash): row for row in other.rows}
-    return [(row, rows[key]) for row in base.rows if (key := (row.question_id, row.question_hash)) in rows]
 
 
 def _cons(classes: IntArray) -> FloatArray:

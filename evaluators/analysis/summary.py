@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from evaluators.analysis import metrics
 from evaluators.analysis.inference import mean_interval, se_new_questions, se_same_questions
 from evaluators.analysis.metrics import RIGHT, SILENT, BoolArray, FloatArray, IntArray
-from evaluators.analysis.summary_rows import COUNTS, QuestionRow, Summary, to_csv
+from evaluators.analysis.summary_rows import COUNTS, QUESTION_COLUMNS, Summary, cell_text, summary_table, to_csv
 from evaluators.benchmarks.benchmark import AnswerKind, Question
 from evaluators.records.reading import Run, read_run, write_atomically
 from evaluators.records.schema import QUESTIONS_CSV, SUMMARY_CSV, Sample
@@ -29,20 +29,22 @@ def summarise(directory: Path, classify: Classify | None = None) -> Summary:
     """
     run = read_run(directory)
     summary = summary_of(run, classify) if classify else _summary_in_pool(run)
-    write_atomically(directory / QUESTIONS_CSV, to_csv(summary.rows))
-    write_atomically(directory / SUMMARY_CSV, to_csv([summary]))
+    write_atomically(directory / QUESTIONS_CSV, to_csv(summary.by_question))
+    write_atomically(directory / SUMMARY_CSV, to_csv(summary_table(summary)))
     return summary
 
 
 def summary_of(run: Run, classify: Classify) -> Summary:
     """The summary of a run; for `classify` see `summarise`."""
+    import pandas as pd
+
     table = [_samples_of(question, run) for question in run.questions]
     classes = np.array(
         [_classes(row, question.kind, classify) for row, question in zip(table, run.questions, strict=True)]
     )
     is_open = np.array([[_is_open(sample) for sample in row] for row in table])
     cons, passed = metrics.cons_curve(classes)[:, -1], metrics.pass_curve(classes)[:, -1]
-    rows = tuple(
+    rows = [
         _question_row(
             question=question,
             samples=samples,
@@ -52,7 +54,7 @@ def summary_of(run: Run, classify: Classify) -> Summary:
             passed=float(passed[q]),
         )
         for q, (question, samples) in enumerate(zip(run.questions, table, strict=True))
-    )
+    ]
     return Summary(
         benchmark=run.benchmark,
         model=run.model,
@@ -67,7 +69,7 @@ def summary_of(run: Run, classify: Classify) -> Summary:
         grading_version=str(run.config["grading_version"]),
         seed=int(run.config["run"].get("seed", 0)),
         sampling=_sampling(run),
-        rows=rows,
+        by_question=pd.DataFrame(rows, columns=list(QUESTION_COLUMNS)),
     )
 
 
@@ -112,31 +114,31 @@ def _question_row(
     is_open: BoolArray,
     cons: float,
     passed: float,
-) -> QuestionRow:
+) -> dict[str, Any]:
     present = [sample for sample in samples if sample is not None]
     answer, votes = _voted(samples, classes)
     identity = "\x1f".join((question.prompt, question.gold, question.kind))
-    return QuestionRow(
-        question_id=question.id,
-        gold=question.gold,
-        question_hash=hashlib.sha256(identity.encode()).hexdigest()[:16],
-        samples=len(samples),
-        correct=int((classes == RIGHT).sum()),
-        avg=100 * float((classes == RIGHT).mean()),
-        voted_answer=answer,
-        votes=votes,
-        cons=100 * cons,
-        pass_=100 * passed,
-        unanswered=sum(sample.status == "no_answer" for sample in present),
-        truncated=sum(sample.finish_reason == "length" for sample in present),
-        timed_out=sum(sample.status == "timeout" for sample in present),
-        failed=sum(sample.status == "failed" for sample in present),
-        missing=len(samples) - len(present),
-        open=int(is_open.sum()),
-        tokens=sum(sample.generated_tokens for sample in present),
-        reflections=sum(sample.reflections for sample in present),
-        classes=" ".join("-" if group == SILENT else str(group) for group in classes),
-    )
+    return {
+        "question_id": cell_text(question.id),
+        "gold": cell_text(question.gold),
+        "question_hash": hashlib.sha256(identity.encode()).hexdigest()[:16],
+        "samples": len(samples),
+        "correct": int((classes == RIGHT).sum()),
+        "avg@k": 100 * float((classes == RIGHT).mean()),
+        "voted_answer": cell_text(answer),
+        "votes": votes,
+        "cons@k": 100 * cons,
+        "pass@k": 100 * passed,
+        "unanswered": sum(sample.status == "no_answer" for sample in present),
+        "truncated": sum(sample.finish_reason == "length" for sample in present),
+        "timed_out": sum(sample.status == "timeout" for sample in present),
+        "failed": sum(sample.status == "failed" for sample in present),
+        "missing": len(samples) - len(present),
+        "open": int(is_open.sum()),
+        "tokens": sum(sample.generated_tokens for sample in present),
+        "reflections": sum(sample.reflections for sample in present),
+        "classes": " ".join("-" if group == SILENT else str(group) for group in classes),
+    }
 
 
 def _voted(samples: Sequence[Sample | None], classes: IntArray) -> tuple[str, int]:
@@ -174,8 +176,8 @@ def _bounds(classes: IntArray, is_open: BoolArray) -> dict[str, Any]:
     }
 
 
-def _counts(rows: Sequence[QuestionRow]) -> dict[str, Any]:
-    counts = {name: sum(getattr(row, name) for row in rows) for name in ("samples", *COUNTS)}
+def _counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    counts = {name: sum(row[name] for row in rows) for name in ("samples", *COUNTS)}
     silent = counts["unanswered"] + counts["timed_out"] + counts["failed"] + counts["missing"]
     return {**counts, "answered": counts["samples"] - silent}
 

@@ -1,15 +1,14 @@
-"""The rows of questions.csv and summary.csv, declared once, and the way to and from the files."""
+"""The tables of a run, questions.csv (one row per question) and summary.csv (one row): read and written by pandas."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,35 +16,38 @@ from evaluators.analysis.metrics import SILENT, IntArray
 from evaluators.records.schema import QUESTIONS_CSV, SUMMARY_CSV
 from srgen.errors import SRGenError
 
+if TYPE_CHECKING:
+    from pandas import DataFrame  # imported where it is used: it takes half a second
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuestionRow:
-    """A row of questions.csv. Rates are percentages; the counts are of samples."""
+Column = Callable[[str], Any]
 
-    question_id: str
-    gold: str
-    question_hash: str
-    """Of prompt, gold answer and kind: equal where two runs asked the same."""
-    samples: int
-    """Planned, K; those that are missing included."""
-    correct: int
-    avg: float
-    voted_answer: str
-    """The answer with most votes, or those that tie; empty without any vote."""
-    votes: int
-    cons: float
-    pass_: float
-    unanswered: int
-    truncated: int
-    timed_out: int
-    failed: int
-    missing: int
-    open: int
-    """Samples not right that are unanswered, truncated, timed out, failed or missing: what an upper bound adds."""
-    tokens: int
-    reflections: int
-    classes: str
-    """One class per sample: 0 right, 1, 2, ... wrong, - none; separated by spaces."""
+
+def _rate(text: str) -> float:
+    return float(text) if text else math.nan
+
+
+QUESTION_COLUMNS: Mapping[str, Column] = {
+    "question_id": str,
+    "gold": str,
+    "question_hash": str,  # of prompt, gold answer and kind: equal where two runs asked the same
+    "samples": int,  # planned, K; those that are missing included
+    "correct": int,
+    "avg@k": _rate,  # rates are percentages
+    "voted_answer": str,  # the answer with most votes, or those that tie; empty without any vote
+    "votes": int,
+    "cons@k": _rate,
+    "pass@k": _rate,
+    "unanswered": int,
+    "truncated": int,
+    "timed_out": int,
+    "failed": int,
+    "missing": int,
+    "open": int,  # not right, and unanswered, truncated, timed out, failed or missing: what an upper bound adds
+    "tokens": int,
+    "reflections": int,
+    "classes": str,  # one per sample: 0 right, 1, 2, ... wrong, - none; separated by spaces
+}
+"""The columns of questions.csv, and how a cell's text is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,26 +93,40 @@ class Summary:
     grading_version: str
     seed: int
     sampling: str
-    rows: tuple[QuestionRow, ...] = field(default=(), repr=False)
+    by_question: DataFrame = field(repr=False, compare=False)
+    """questions.csv as a table, columns as in `QUESTION_COLUMNS`."""
 
 
 COUNTS = ("unanswered", "truncated", "timed_out", "failed", "missing")
 
+_DIGITS = {
+    "accuracy_per_million_tokens": 3,
+    "reflections_per_sample": 2,
+    "se_new_questions": 2,
+    "se_same_questions": 2,
+}
+_READ: Mapping[str, Column] = {"str": str, "int": int, "float": _rate}
 
-Row = TypeVar("Row", QuestionRow, Summary)
 
-_FORMATS = {"accuracy_per_million_tokens": ".3f", "reflections_per_sample": ".2f"}
-_FORMATS |= {"se_new_questions": ".2f", "se_same_questions": ".2f"}
+def summary_table(summary: Summary) -> DataFrame:
+    """The one row of summary.csv."""
+    import pandas as pd
+
+    return pd.DataFrame([{header(name): getattr(summary, name) for name in _fields()}])
 
 
-def to_csv(rows: Sequence[Row]) -> str:
-    """The rows as CSV: rates with one decimal, empty where undefined."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = _columns(type(rows[0]))
-    writer.writerow([header(name) for name in names])
-    writer.writerows([_cell(name, getattr(row, name)) for name in names] for row in rows)
-    return text.getvalue()
+def cell_text(text: str) -> str:
+    """Text as a cell can hold it: half a surrogate pair and a lone carriage return become their escapes."""
+    return re.sub(r"\r(?!\n)", r"\\r", text).encode(errors="backslashreplace").decode()
+
+
+def to_csv(table: DataFrame, digits: Mapping[str, int] = _DIGITS) -> str:
+    """The table as CSV: `digits` decimals for a column of floats (one where it names none), empty where undefined."""
+    shown = {
+        name: table[name].map(f"{{:.{digits.get(str(name), 1)}f}}".format, na_action="ignore")
+        for name in table.select_dtypes("float")
+    }
+    return str(table.assign(**shown).to_csv(index=False, lineterminator="\n"))
 
 
 def read_summary(path: Path) -> Summary:
@@ -123,53 +139,44 @@ def read_summary(path: Path) -> Summary:
     for file in (summary_csv, questions_csv):
         if not file.is_file():
             raise SRGenError(f"{file} is missing: runs are paired by question, so both CSV files of a run are needed")
-    summaries = _from_csv(summary_csv, Summary)
-    if len(summaries) != 1:
-        raise SRGenError(f"{summary_csv} must hold one run, not {len(summaries)}")
-    rows = _from_csv(questions_csv, QuestionRow)
-    if len(rows) != summaries[0].questions:
+    table = _read(summary_csv, {header(name): _READ[kind] for name, kind in _fields().items()})
+    if len(table) != 1:
+        raise SRGenError(f"{summary_csv} must hold one run, not {len(table)}")
+    row = table.to_dict("records")[0]
+    summary = {name: row[header(name)] for name in _fields()}
+    questions = _read(questions_csv, QUESTION_COLUMNS)
+    if len(questions) != summary["questions"]:
         raise SRGenError(
-            f"{questions_csv} holds {len(rows)} questions, but the summary beside it {summaries[0].questions}"
+            f"{questions_csv} holds {len(questions)} questions, but the summary beside it {summary['questions']}"
         )
-    for row in rows:
-        if len(row.classes.split()) != summaries[0].k:
-            raise SRGenError(f"{questions_csv} does not hold {summaries[0].k} classes for question {row.question_id}")
-    return dataclasses.replace(summaries[0], rows=tuple(rows))
+    unlike = questions["classes"].str.split().str.len() != summary["k"]
+    if unlike.any():
+        name = questions["question_id"][unlike].iloc[0]
+        raise SRGenError(f"{questions_csv} does not hold {summary['k']} classes for question {name}")
+    return Summary(**summary, by_question=questions)
 
 
-def classes_of(rows: Sequence[QuestionRow]) -> IntArray:
+def classes_of(table: DataFrame, column: str = "classes") -> IntArray:
     """Outcomes [Q, K] as `evaluators.analysis.metrics` takes them."""
-    return np.array([[SILENT if group == "-" else int(group) for group in row.classes.split()] for row in rows])
+    return np.array([[SILENT if group == "-" else int(group) for group in row.split()] for row in table[column]])
 
 
-def _from_csv(path: Path, kind: type[Row]) -> list[Row]:
-    types = {field.name: str(field.type) for field in dataclasses.fields(kind)}
-    names = _columns(kind)
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        unlike = sorted({header(name) for name in names} - set(reader.fieldnames or ()))
+def _read(path: Path, columns: Mapping[str, Column]) -> DataFrame:
+    import pandas as pd
+
+    try:
+        found = pd.read_csv(path, nrows=0, index_col=False).columns
+        unlike = sorted(set(columns) - set(found))
         if unlike:
             raise SRGenError(f"{path} is not a file of this version: it has no column {unlike[0]!r}")
-        try:
-            return [kind(**{name: _value(row[header(name)], types[name]) for name in names}) for row in reader]
-        except (TypeError, ValueError) as error:
-            raise SRGenError(f"{path} is damaged: {error}") from None
+        return pd.read_csv(path, converters=dict(columns), usecols=list(columns), index_col=False, na_filter=False)
+    except ValueError as error:  # pandas' own errors are of this kind
+        raise SRGenError(f"{path} is damaged: {error}") from None
 
 
-def _columns(kind: type[QuestionRow] | type[Summary]) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind) if field.name != "rows"]
-
-
-def _cell(name: str, value: Any) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else format(value, _FORMATS.get(name, ".1f"))
-    return str(value)
-
-
-def _value(text: str, kind: str) -> Any:
-    if kind == "float":
-        return float(text) if text else math.nan
-    return int(text) if kind == "int" else text
+def _fields() -> dict[str, str]:
+    """The columns of summary.csv by the field that holds them, with its type."""
+    return {field.name: str(field.type) for field in dataclasses.fields(Summary) if field.name != "by_question"}
 
 
 def header(name: str) -> str:

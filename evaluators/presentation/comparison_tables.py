@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 
 from evaluators.analysis.comparison import METRICS, Comparison, Difference
-from evaluators.analysis.summary_rows import Summary
+from evaluators.analysis.summary_rows import Summary, to_csv
 from evaluators.presentation.run_table import bounds_line, counts_line, incomplete, number, p_value, signed
 
+DIGITS = {
+    **{f"{metric.lower()}@k_{name}": 4 for metric in METRICS for name in ("p", "p_holm")},
+    "k_needed": 0,
+    "questions_needed": 0,
+    **{f"{side}_reflections_per_sample": 2 for side in ("base", "other")},
+    **{f"{side}_accuracy_per_million_tokens": 3 for side in ("base", "other")},
+}
+"""Decimals of comparison.csv's columns, where it is not one."""
 GUIDE_SAMPLES = (1, 5, 16, 64)
 """Values of K for which the smallest detectable difference is stated."""
 GUIDE = "as a rule, 30 questions show about 22 points at K = 1, 10 at 5, 5.5 at 16 and 2.8 at 64"
@@ -92,12 +98,9 @@ def cells(comparison: Comparison, *, many: bool) -> list[str]:
 
 def csv_table(comparisons: Sequence[Comparison]) -> str:
     """Everything that the comparison found, one row per pair."""
-    rows = [_record(comparison) for comparison in comparisons]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    import pandas as pd  # slow to import
+
+    return to_csv(pd.DataFrame([_record(comparison) for comparison in comparisons]), DIGITS)
 
 
 def remarks(comparison: Comparison) -> list[str]:
@@ -197,9 +200,9 @@ def _significant(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _record(comparison: Comparison) -> dict[str, str | int]:
+def _record(comparison: Comparison) -> dict[str, str | float]:
     """The row of the CSV."""
-    row: dict[str, str | int] = {
+    row: dict[str, str | float] = {
         "model": comparison.model,
         "benchmark": comparison.base.benchmark,
         "base_method": comparison.base.method,
@@ -210,33 +213,29 @@ def _record(comparison: Comparison) -> dict[str, str | int]:
     for metric in METRICS:
         difference, name = comparison.differences[metric], f"{metric.lower()}@k"
         row |= {
-            f"{name}_base": f"{difference.base:.1f}",
-            f"{name}_other": f"{difference.other:.1f}",
-            f"{name}_difference": f"{difference.delta:.1f}",
-            f"{name}_low": _plain(difference.interval.low),
-            f"{name}_high": _plain(difference.interval.high),
-            f"{name}_p": _plain(difference.p, 4),
-            f"{name}_p_holm": _plain(difference.p_holm, 4),
+            f"{name}_base": difference.base,
+            f"{name}_other": difference.other,
+            f"{name}_difference": difference.delta,
+            f"{name}_low": difference.interval.low,
+            f"{name}_high": difference.interval.high,
+            f"{name}_p": difference.p,
+            f"{name}_p_holm": difference.p_holm,
         }
     delta = comparison.differences["Avg"].delta / 100
     row |= {
-        "detectable_difference": _plain(100 * comparison.power.detectable()),
-        "k_needed": _plain(comparison.power.samples_needed(delta), 0),
-        "questions_needed": _plain(comparison.power.questions_needed(delta), 0),
+        "detectable_difference": 100 * comparison.power.detectable(),
+        "k_needed": comparison.power.samples_needed(delta),
+        "questions_needed": comparison.power.questions_needed(delta),
     }
     for side, summary in (("base", comparison.base), ("other", comparison.other)):
         row |= {
             f"{side}_tokens": summary.tokens,
-            f"{side}_wall_seconds": _plain(summary.wall_seconds),
-            f"{side}_reflections_per_sample": _plain(summary.reflections_per_sample, 2),
-            f"{side}_accuracy_per_million_tokens": _plain(summary.accuracy_per_million_tokens, 3),
+            f"{side}_wall_seconds": summary.wall_seconds,
+            f"{side}_reflections_per_sample": summary.reflections_per_sample,
+            f"{side}_accuracy_per_million_tokens": summary.accuracy_per_million_tokens,
             f"{side}_answered": summary.answered,
             f"{side}_missing": summary.missing,
             f"{side}_failed": summary.failed,
-            f"{side}_avg@k_upper_bound": _plain(summary.avg_upper_bound),
+            f"{side}_avg@k_upper_bound": summary.avg_upper_bound,
         }
     return row | {"notes": "; ".join(comparison.notes)}
-
-
-def _plain(value: float, digits: int = 1) -> str:
-    return "" if math.isnan(value) else "inf" if math.isinf(value) else f"{value:.{digits}f}"
