@@ -28,6 +28,7 @@ BENCHMARK = Benchmark(
             split="train",
             questions=30,
             revision="2fe88a2f1091d5048c0f36abc874fb997b3dd99a",
+            content="e15eeb2664fed4262bbc02b59f7870f8c1cbb40a4f7ab8941acf146a587087e6",
         ),
         "2025": Source(
             repository="MathArena/aime_2025",

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from evaluators.benchmarks.benchmark import Benchmark
+from evaluators.benchmarks.benchmark import Benchmark, Question
 from evaluators.benchmarks.data_config import DataConfig
 from evaluators.benchmarks.prompts import place_instruction
-from evaluators.benchmarks.questions import load_questions, source_of
+from evaluators.benchmarks.questions import read_questions, source_of
+from evaluators.records.provenance import deciding, unlike
+from evaluators.records.reading import read_config
+from evaluators.records.schema import CONFIG_FILE
 from evaluators.settings.flags import FLAGS
-from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig, run_directory
+from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig, first_directory, run_directory
 from evaluators.settings.sources import Settings, read_settings
+from evaluators.settings.weights import weights_of
 from srgen.config import Sampling, SRGenConfig
-from srgen.demo_model import resolve_model_path
+from srgen.demo_model import DEMO, resolve_model_path
 from srgen.errors import ConfigError, SRGenError
 
 log = logging.getLogger(__name__)
@@ -43,9 +49,10 @@ def run(benchmark: Benchmark, arguments: Sequence[str]) -> int:
     config = run_config(benchmark, settings)
     check_backend(config)
     warn(settings, config)
-    questions = load_questions(benchmark, config.data, config.seed)
+    questions, data = read_questions(benchmark, config.data, config.seed)
+    config = dataclasses.replace(config, data=data, model=with_weights(config.model))
     asked, system_prompt = place_instruction(questions, config.data.system_prompt, config.data.prompt_role)
-    directory = run_directory(Path(settings["output_dir"]).expanduser(), config, settings["run_name"])
+    directory = directory_of(Path(settings["output_dir"]).expanduser(), config, asked, settings["run_name"])
     if settings["dry_run"]:
         print(directory)
         return 0
@@ -79,13 +86,42 @@ def run_config(benchmark: Benchmark, settings: Settings) -> RunConfig:
     }
     srgen = SRGenConfig(**_values(settings, SRGenConfig))
     return RunConfig(
-        model=ModelConfig(**_values(settings, ModelConfig)),
+        model=model_config(settings),
         data=DataConfig(benchmark=benchmark.name, **data),
         sampling=Sampling(**_values(settings, Sampling)),
         srgen=srgen if settings["use_entropy_control"] else None,
         execution=ExecutionConfig(**_values(settings, ExecutionConfig)),
         **_values(settings, RunConfig),
     )
+
+
+def with_weights(model: ModelConfig) -> ModelConfig:
+    """The model with what lies in its folder, where it is a folder of the user's."""
+    path = Path(model.model_path).expanduser()
+    if model.backend == "openai" or model.model_path == DEMO or not path.is_dir():
+        return model
+    return dataclasses.replace(model, weights=weights_of(path))
+
+
+def directory_of(output_dir: Path, config: RunConfig, questions: Sequence[Question], run_name: str | None) -> Path:
+    """The run's folder: the one that it has from the first version, whose names were others, or its own."""
+    directory = run_directory(output_dir, config, run_name)
+    first = first_directory(output_dir, config)
+    if run_name is None and first != directory and (first / CONFIG_FILE).is_file() and not directory.exists():
+        from evaluators.grading import GRADING_VERSION  # slow to import
+
+        if not unlike(read_config(first), deciding(config, questions, GRADING_VERSION)):
+            return first
+    return directory
+
+
+def model_config(settings: Settings) -> ModelConfig:
+    """The model's settings, with the endpoint in one spelling."""
+    values = _values(settings, ModelConfig)
+    if values["base_url"] is not None:
+        url = urlsplit(values["base_url"].rstrip("/"))
+        values["base_url"] = url._replace(scheme=url.scheme.lower(), netloc=url.netloc.lower()).geturl()
+    return ModelConfig(**values)
 
 
 def _values(settings: Settings, owner: type) -> dict[str, Any]:
@@ -98,7 +134,7 @@ def check_backend(config: RunConfig) -> None:
     for name in ("reencode_context", "budget_per_pass", "drop_last_reflection"):
         if getattr(model, name) and model.backend != "released":
             raise ConfigError(f"--{name} is an accident of the released code; it goes with --backend released")
-    if (config.execution.base_url is not None) != (model.backend == "openai"):
+    if (model.base_url is not None) != (model.backend == "openai"):
         raise ConfigError("--backend openai and --base_url go together")
     if model.backend != "openai":
         check_model_path(model.model_path)

@@ -40,6 +40,7 @@ BENCHMARK = Benchmark(
             questions=1319,
             config="main",
             revision="740312add88f781978c0658806c59bc2815b9866",
+            content="ae15b470676879d1b2ba1091dbaf2efe4fa74c29d6de1030d34c91b63633a925",
         )
     },
     system_prompt=REASON_AND_BOX,

@@ -26,6 +26,7 @@ BENCHMARK = Benchmark(
             split="test",
             questions=500,
             revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
+            content="1f6d7f064c455e7848829acb05475306440310ac383f656a10e4fad33150d184",
         )
     },
     system_prompt=REASON_AND_BOX,

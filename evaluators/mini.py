@@ -23,6 +23,7 @@ BENCHMARK = Benchmark(
     kind="numeric",
     versions={},
     embedded="mini.jsonl",
+    content="b5ba081a79f99e149dfa0125dfbd1bdc42b8e5da5fe03eed6c7a070f3dff649c",
     system_prompt="Solve the problem step by step. End with the line: The answer is NUMBER.",
     parse_row=parse_row,
     max_new_tokens=256,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import sys
 from argparse import SUPPRESS
@@ -29,6 +30,7 @@ from evaluators.settings.flag import Flag
 from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS, table, with_table
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from evaluators.settings.sources import ENVIRONMENT, parser_of, read_environment
+from evaluators.settings.weights import weights_of
 from srgen.config import Sampling, SRGenConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +78,7 @@ def test_defaults_are_the_papers_setting_and_a_base_run(model: str, calls: list[
     assert main(MINI, ["--model_path", model]) == 0
     config = calls[0]["config"]
     assert config == RunConfig(
-        model=ModelConfig(model_path=model),
+        model=ModelConfig(model_path=model, weights=weights_of(Path(model))),
         data=DataConfig(benchmark="mini", system_prompt=MINI.system_prompt),
         sampling=Sampling(max_new_tokens=256),
     )
@@ -86,7 +88,14 @@ def test_defaults_are_the_papers_setting_and_a_base_run(model: str, calls: list[
     assert calls[0]["directory"].parts[:3] == ("results", "mini", "tiny-model")
 
 
-VALID = {"temperature": 0.7, "top_p": 0.8, "gpu_memory_utilization": 0.5, "entropy_weight": 0.5, "version": "2025"}
+VALID = {
+    "temperature": 0.7,
+    "top_p": 0.8,
+    "gpu_memory_utilization": 0.5,
+    "entropy_weight": 0.5,
+    "version": "2025",
+    "split": "test",
+}
 """Values in range, for the flags whose default plus two is not."""
 OPENAI = {"backend": "openai", "base_url": "http://host/v1"}
 RELEASED = {"backend": "released"}
@@ -103,7 +112,11 @@ NEEDS = {
 @pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.owner], ids=lambda flag: flag.name)
 def test_every_flag_reaches_its_field(flag: Flag, model: str, calls: list[dict[str, Any]], tmp_path: Path) -> None:
     questions = tmp_path / "q.jsonl"
-    questions.write_text("".join(json.dumps({"problem": f"{i}", "answer": i}) + "\n" for i in range(9)))
+    questions.write_text("".join(json.dumps({"problem": f"{i}", "answer": i}) + "\n" for i in range(30)))
+    (tmp_path / "folder").mkdir()
+    shutil.copy(questions, tmp_path / "folder" / "test.jsonl")
+    if flag.name == "split":
+        questions = questions.with_name("folder")
     other = "x" if flag.kind == "str" else (flag.default or 0) + 2
     value = VALID.get(flag.name, flag.choices[1] if flag.choices else other)
     arguments = {"model_path": model, "dataset_path": str(questions), **NEEDS.get(flag.name, {})}
@@ -138,8 +151,8 @@ def test_flags_of_the_run_itself(model: str, calls: list[dict[str, Any]], tmp_pa
 
 def test_every_config_field_has_a_flag() -> None:
     for owner, others in {
-        ModelConfig: set(),
-        DataConfig: {"benchmark"},
+        ModelConfig: {"weights", "number_format"},
+        DataConfig: {"benchmark", "questions"},
         Sampling: {"stop"},
         SRGenConfig: set(),
         ExecutionConfig: set(),
@@ -283,7 +296,7 @@ def test_file_may_set_any_flag(model: str, calls: list[dict[str, Any]], tmp_path
     call = calls[0]
     assert call["config"].srgen == SRGenConfig(lr=0.01)
     assert call["prompt"] is None
-    assert call["directory"] == tmp_path / "aime-2025" / "tiny-model" / "7"
+    assert call["directory"] == tmp_path / "aime-q" / "tiny-model" / "7"
     assert call["resume"] is False
 
 
@@ -391,5 +404,5 @@ def test_interrupt_before_the_run_leaves_quietly(model: str, monkeypatch: pytest
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evaluators.cli.load_questions", interrupted)
+    monkeypatch.setattr("evaluators.cli.read_questions", interrupted)
     assert main(MINI, ["--model_path", model]) == 130

@@ -103,7 +103,9 @@ def test_unexpected_count_is_a_warning(tmp_path: Path, caplog: pytest.LogCapture
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(ROW))
     assert len(load_questions(AIME, DataConfig(benchmark="aime", dataset_path=str(path)), 42)) == 1
-    assert [record.getMessage() for record in caplog.records] == [f"{path} holds 1 questions, not the expected 30"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the questions in {path} are not those of aime 2024: the run is called aime-rows"
+    ]
 
 
 def parquet(path: Path, answer: str) -> None:

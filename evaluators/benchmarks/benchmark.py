@@ -38,6 +38,8 @@ class Source:
     """Expected number of questions; another count is a warning."""
     config: str | None = None
     revision: str | None = None
+    content: str | None = None
+    """Hash of its questions (`own_questions.content_of`); None where no copy was at hand to take it from."""
     gated: bool = False
 
 
@@ -52,6 +54,8 @@ class Benchmark:
     """By version name; the first one is the default. Empty for a benchmark that is embedded in the project."""
     embedded: str | None = None
     """File in evaluators/benchmarks/data that holds the questions of an embedded benchmark."""
+    content: str | None = None
+    """Hash of the embedded questions, as in `Source`."""
     system_prompt: str
     """Default system prompt."""
     parse_row: Callable[[Row, int, int], Question]

@@ -16,6 +16,8 @@ class DataConfig:
     version: str | None = None
     dataset_path: str | None = None
     """Local file or folder to load instead of the hub's dataset."""
+    questions: str | None = None
+    """Hash of the questions in `dataset_path`, before any subset is drawn; found when a run begins, never set."""
     split: str | None = None
     eval_samples: int | None = None
     """Random subset of that many questions, drawn with the run's seed; None takes all."""

@@ -7,14 +7,16 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluators.benchmarks.benchmark import Benchmark, Question, Row, Source
+from evaluators.benchmarks.benchmark import Benchmark, Question, Row
 from evaluators.benchmarks.data_config import DataConfig
 from evaluators.benchmarks.dataset_rows import file_rows, folder_rows, hub_rows
 from evaluators.benchmarks.fields import fields_of
+from evaluators.benchmarks.own_questions import asked_source, settled, source_of
 from srgen.errors import ConfigError
 
 log = logging.getLogger(__name__)
 EMBEDDED = Path(__file__).parent / "data"
+__all__ = ["load_questions", "parse_rows", "read_questions", "source_of", "subset"]
 
 
 def load_questions(benchmark: Benchmark, data: DataConfig, seed: int) -> list[Question]:
@@ -23,31 +25,18 @@ def load_questions(benchmark: Benchmark, data: DataConfig, seed: int) -> list[Qu
     `seed` draws the subset of `eval_samples` questions and the order of options. Raises ConfigError when the questions
     cannot be had; an unexpected number of them is a warning.
     """
-    source = source_of(benchmark, data.version)
-    rows, where = _rows(benchmark, source, data)
+    return read_questions(benchmark, data, seed)[0]
+
+
+def read_questions(benchmark: Benchmark, data: DataConfig, seed: int) -> tuple[list[Question], DataConfig]:
+    """The same, with the data settings as they turn out: the version that the questions are, and no idle split."""
+    rows, where = _rows(benchmark, data)
     questions = parse_rows(benchmark, rows, seed, where)
-    if source and data.split in (None, source.split) and len(questions) != source.questions:
-        log.warning("%s holds %d questions, not the expected %d", where, len(questions), source.questions)
-    return subset(questions, data.eval_samples, seed)
+    return subset(questions, data.eval_samples, seed), settled(benchmark, data, questions)
 
 
-def source_of(benchmark: Benchmark, version: str | None) -> Source | None:
-    """Where that version (None is the default one) lives on the hub; None for an embedded benchmark.
-
-    Raises ConfigError for an unknown version.
-    """
-    if not benchmark.versions:
-        if version is not None:
-            raise ConfigError(f"{benchmark.name} has no versions; leave --version out")
-        return None
-    if version is None:
-        return next(iter(benchmark.versions.values()))
-    if version not in benchmark.versions:
-        raise ConfigError(f"unknown version {version!r} of {benchmark.name}; known: {', '.join(benchmark.versions)}")
-    return benchmark.versions[version]
-
-
-def _rows(benchmark: Benchmark, source: Source | None, data: DataConfig) -> tuple[list[Row], str]:
+def _rows(benchmark: Benchmark, data: DataConfig) -> tuple[list[Row], str]:
+    source = asked_source(benchmark, data)
     if data.dataset_path is None:
         if source is None:
             path = EMBEDDED / str(benchmark.embedded)
@@ -60,8 +49,6 @@ def _rows(benchmark: Benchmark, source: Source | None, data: DataConfig) -> tupl
         raise ConfigError(
             f"there is no dataset at {path}; --dataset_path takes a JSONL, JSON, CSV or parquet file or a folder"
         )
-    if data.split is not None:
-        log.warning("--split has no effect on a single file")
     return file_rows(path), str(path)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.benchmarks.benchmark import Question
+from evaluators.settings.identity import difference
 from evaluators.settings.run_config import RunConfig
 
 LIBRARIES = (
@@ -35,14 +36,21 @@ LIBRARIES = (
 def provenance(config: RunConfig, questions: Sequence[Question], grading_version: str | int) -> dict[str, Any]:
     """The content of config.yaml, in plain JSON values."""
     record = {
-        "run": dataclasses.asdict(config),
-        "questions_hash": questions_hash(questions),
-        "grading_version": str(grading_version),
+        **deciding(config, questions, grading_version),
         "versions": versions(),
         "hardware": hardware(),
         "git_commit": git_commit(),
     }
     return dict(json.loads(json.dumps(record)))
+
+
+def deciding(config: RunConfig, questions: Sequence[Question], grading_version: str | int) -> dict[str, Any]:
+    """The part of config.yaml that `unlike` compares."""
+    return {
+        "run": dataclasses.asdict(config),
+        "questions_hash": questions_hash(questions),
+        "grading_version": str(grading_version),
+    }
 
 
 def questions_hash(questions: Sequence[Question]) -> str:
@@ -91,6 +99,15 @@ def git_commit() -> str | None:
     if top is None or commit is None or Path(top) != root:
         return None
     return commit + ("+changes" if _output("git", "-C", str(root), "status", "--porcelain", "-uno") else "")
+
+
+def unlike(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """What keeps two config.yaml apart: another configuration, other questions, or another grading version."""
+    one, other = difference(there["run"], here["run"], RunConfig)
+    beside = ("questions_hash", "grading_version")
+    return differences(
+        {**one, **{name: there[name] for name in beside}}, {**other, **{name: here[name] for name in beside}}
+    )
 
 
 def differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:

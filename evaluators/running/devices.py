@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,16 @@ def usable_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(asked)) if asked.isdecimal() and int(asked) else cores
+
+
+def with_number_format(config: RunConfig, gpus: Sequence[str]) -> RunConfig:
+    """The run with what its `dtype` comes to here; unknown where another program or machine decides."""
+    model, execution = config.model, config.execution
+    if model.backend not in ("transformers", "released") or execution.launcher != "local":
+        return config
+    on_cpu = not gpus or execution.device == "cpu"
+    found = ("float32" if on_cpu else "bfloat16") if model.dtype == "auto" else model.dtype
+    return dataclasses.replace(config, model=dataclasses.replace(model, number_format=found))
 
 
 def plan_workers(config: RunConfig, gpus: Sequence[str], cores: int) -> tuple[WorkerPlace, ...]:

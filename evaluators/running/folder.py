@@ -8,9 +8,10 @@ from typing import Any
 import yaml
 
 from evaluators.grading import GRADING_VERSION
-from evaluators.records.provenance import differences, provenance, question_row
+from evaluators.records.provenance import provenance, question_row, unlike
 from evaluators.records.reading import read_config, write_atomically
 from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE
+from evaluators.running.devices import visible_gpus, with_number_format
 from evaluators.running.plan import RunPlan
 from srgen.errors import ConfigError
 
@@ -18,7 +19,7 @@ from srgen.errors import ConfigError
 def prepare(plan: RunPlan) -> None:
     """Check that the directory is this run's, or make it so. Raises ConfigError where it is another's."""
     directory = plan.directory
-    record = provenance(plan.config, plan.questions, GRADING_VERSION)
+    record = provenance(with_number_format(plan.config, visible_gpus()), plan.questions, GRADING_VERSION)
     samples = directory / SAMPLES_FILE
     if samples.is_file() and samples.stat().st_size > 0:
         if not plan.resume:
@@ -34,15 +35,8 @@ def _verify(plan: RunPlan, record: dict[str, Any]) -> None:
     directory = plan.directory
     if not (directory / CONFIG_FILE).is_file():
         raise ConfigError(f"{directory} holds samples but no {CONFIG_FILE}; choose another --run_name, or delete it")
-    there, here = (_identity(config) for config in (read_config(directory), record))
-    if found := differences(there, here):
+    if found := unlike(read_config(directory), record):
         raise ConfigError(
             f"{directory} was begun with another configuration: {'; '.join(found)}; "
             "choose another --run_name, or delete it"
         )
-
-
-def _identity(record: dict[str, Any]) -> dict[str, Any]:
-    """What of config.yaml decides the samples and their verdicts; see RunConfig.identity."""
-    run = {key: value for key, value in record["run"].items() if key != "execution"}
-    return {**run, "questions_hash": record["questions_hash"], "grading_version": record["grading_version"]}

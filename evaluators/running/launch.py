@@ -88,13 +88,13 @@ def engine_choice(config: RunConfig) -> EngineChoice:
                 device_map=model.device_map,
                 tensor_parallel=execution.tensor_parallel,
                 gpu_memory_utilization=execution.gpu_memory_utilization,
-                max_model_len=execution.max_model_len,
+                max_model_len=model.max_model_len,
                 released=Switches(
                     reencode_context=model.reencode_context,
                     budget_per_pass=model.budget_per_pass,
                     drop_last_reflection=model.drop_last_reflection,
                 ),
-                base_url=execution.base_url,
+                base_url=model.base_url,
                 api_key_env=execution.api_key_env,
             ),
         )

@@ -40,7 +40,7 @@ FLAGS = (
     sets("model", ExecutionConfig, "gpu_memory_utilization", "fraction", "Share of a GPU's memory to use (vllm)."),
     sets(
         "model",
-        ExecutionConfig,
+        ModelConfig,
         "max_model_len",
         "tokens",
         "Longest prompt and answer together (vllm).",
@@ -55,7 +55,7 @@ FLAGS = (
         ON,
         "End a sample at the trigger that would be reflected on last (released).",
     ),
-    sets("model", ExecutionConfig, "base_url", "URL", "Endpoint, up to and including /v1 (openai)."),
+    sets("model", ModelConfig, "base_url", "URL", "Endpoint, up to and including /v1 (openai)."),
     sets("model", ExecutionConfig, "api_key_env", "name", "Environment variable that holds the key (openai)."),
     sets("sampling", Sampling, "do_sample", ON, "Sample; --no-do_sample decodes greedily."),
     sets("sampling", Sampling, "temperature", "number > 0", "Softmax temperature, with do_sample."),

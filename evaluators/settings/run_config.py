@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from evaluators.benchmarks.data_config import DataConfig
+from evaluators.settings import identity
 from srgen.config import Sampling, SRGenConfig
 from srgen.errors import ConfigError
 
@@ -30,6 +32,14 @@ class ModelConfig:
     attn_implementation: str | None = None
     device_map: str | None = None
     """`auto` spreads one model over all GPUs of a worker."""
+    base_url: str | None = None
+    """With the openai backend: the endpoint."""
+    max_model_len: int | None = None
+    """Longest prompt and answer together, in tokens; None is the model's own."""
+    weights: str | None = None
+    """What lies in a model folder (`evaluators.settings.weights`); found when a run begins, never set."""
+    number_format: str | None = None
+    """What `dtype` comes to on this machine; found when a run begins, never set."""
     reencode_context: bool = False
     """With the released backend: decode the context without special tokens and encode it again at every trigger."""
     budget_per_pass: bool = False
@@ -62,9 +72,6 @@ class ExecutionConfig:
     ray_address: str | None = None
     tensor_parallel: int = 1
     gpu_memory_utilization: float = 0.9
-    max_model_len: int | None = None
-    base_url: str | None = None
-    """With the openai backend: the endpoint."""
     api_key_env: str = "OPENAI_API_KEY"
     """With the openai backend: the environment variable that holds the key."""
 
@@ -94,7 +101,7 @@ class RunConfig:
         _require_at_least_one("max_attempts", execution.max_attempts, "attempt")
         _require_at_least_one("max_parallel_gpus", execution.max_parallel_gpus, "GPU")
         _require_at_least_one("tensor_parallel", execution.tensor_parallel, "GPU")
-        _require_at_least_one("max_model_len", execution.max_model_len, "token")
+        _require_at_least_one("max_model_len", self.model.max_model_len, "token")
         for name in ("grading_timeout", "worker_timeout"):
             if not 0 < getattr(execution, name) < math.inf:
                 raise ConfigError(f"{name} must be positive seconds, not {getattr(execution, name)}")
@@ -107,10 +114,8 @@ class RunConfig:
         return "base" if self.srgen is None else "srgen"
 
     def identity(self) -> dict[str, Any]:
-        """What decides the samples: every field but `execution`; two runs with equal identities may share a folder."""
-        values = dataclasses.asdict(self)
-        del values["execution"]
-        return values
+        """What decides the samples; see `evaluators.settings.identity`."""
+        return identity.identity(dataclasses.asdict(self), RunConfig)
 
 
 def _require_at_least_one(name: str, value: int | None, unit: str) -> None:
@@ -125,10 +130,19 @@ def sample_seed(run_seed: int, question_id: str, sample: int) -> int:
 
 
 def run_directory(output_dir: Path, config: RunConfig, run_name: str | None = None) -> Path:
-    """results/<benchmark>/<model>/<run name>; without a name, one made of the method and the settings' hash."""
+    """results/<benchmark>/<model>/<run name>; without a name, one made of the method and the identity's hash."""
+    return _place(output_dir, config) / (run_name or _name(config, identity.key))
+
+
+def first_directory(output_dir: Path, config: RunConfig) -> Path:
+    """The folder that the first version gave the run."""
+    return _place(output_dir, config) / _name(config, identity.first_key)
+
+
+def _place(output_dir: Path, config: RunConfig) -> Path:
     benchmark = config.data.benchmark + (f"-{config.data.version}" if config.data.version else "")
-    model = config.model.model_path.rstrip("/").replace("\\", "/").split("/")[-1]
-    if run_name is None:
-        key = hashlib.sha256(repr(sorted(config.identity().items())).encode()).hexdigest()[:8]
-        run_name = f"{config.method}-k{config.average}-{key}"
-    return output_dir / benchmark / model / run_name
+    return output_dir / benchmark / identity.path_name(config.model.model_path)
+
+
+def _name(config: RunConfig, key: Callable[[Mapping[str, Any], type], str]) -> str:
+    return f"{config.method}-k{config.average}-{key(dataclasses.asdict(config), RunConfig)}"
