@@ -150,9 +150,9 @@ def _sections(owner: type | None) -> dict[str, type]:
     """The config classes among a class's fields, those that may be None included."""
     found: dict[str, type] = {}
     for name, hint in (get_type_hints(owner) if owner else {}).items():
-        options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-        for option in filter(dataclasses.is_dataclass, options):
-            found[name] = option
+        section: Any = get_args(hint)[0] if get_origin(hint) in (Union, types.UnionType) else hint
+        if isinstance(section, type) and dataclasses.is_dataclass(section):
+            found[name] = section
     return found
 
 
