@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from evaluators.running import progress as module
 from evaluators.records.journal import Tally
+from evaluators.running import progress as module
 from evaluators.running.progress import Progress
 
 
