@@ -1,19 +1,23 @@
-"""One reflection against the context's length: autograd over the context, exact closed form, and the sketch.
+"""One reflection against the context's length: autograd over the context, exact closed form, sketch and support.
 
 `python scripts/bench_reflection.py --model_path demo` measures CPU seconds (device seconds on CUDA) and the peak of
-extra memory; `--accuracy` measures the sketch's error on real triggers of the model, for M = 16 to 1,024;
+extra memory; `--accuracy` measures the errors of sketch and support on real triggers of the model; `--together 1 2 4`
+compares the sketch's way, which reads all of W 2 * times times, with the support's, for rows that reflect together;
 `--shape qwen2.5-7b --device cuda` uses a head of that shape with random weights and contexts instead of a model.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -21,17 +25,18 @@ from torch import Tensor
 from srgen import Request, Sampling, SRGenConfig
 from srgen.engines import EngineConfig
 from srgen.engines.transformers.engine import TransformersEngine
-from srgen.method.context import ExactStore, SketchStore
+from srgen.method.context import SketchStore, context_store
 from srgen.method.readout import Readout, decoder_of, readout_of
-from srgen.method.reflection import reflect
+from srgen.method.reflection import Corrected, reflect
 from srgen.method.rows import Rows
+from srgen.method.support import reflect_on_support, support_of
 
 TEXT = (
     "A farmer has {n} hens and each hen lays {m} eggs a day. He keeps {k} of them for his family and sells the rest at "
     "the market for {p} dollars each. How much does he earn in a week, and how would that change with two more hens? "
 )
 SHAPES = {"qwen2.5-7b": (152064, 3584), "smollm2-135m": (49152, 576)}
-METHODS = ("autograd", "exact", "sketch")
+METHODS = ("autograd", "exact", "sketch", "support")
 
 
 def context_of(arguments: argparse.Namespace, length: int) -> tuple[Readout, Tensor, Tensor]:
@@ -80,20 +85,67 @@ def prepared(method: str, readout: Readout, states: Tensor, ids: Tensor, config:
     """The reflection as a function of no argument; filling the context is not part of it, as in a generation."""
     if method == "autograd":
         return lambda: by_autograd(readout, states, ids, config)
-    store = ExactStore(readout) if method == "exact" else SketchStore(readout, config.sketch_top)
+    run = together(readout, states, ids, dataclasses.replace(config, reflection=method))
+    return lambda: run().delta[0]
+
+
+def together(
+    readout: Readout, states: Tensor, ids: Tensor, config: SRGenConfig, rows: int = 1
+) -> Callable[[], Corrected]:
+    """A reflection of so many rows: a context of the states but the last, then of all but the last two, ..."""
+    store = context_store(readout, config.reflection, config.kept_entries)
+    slots = []
     with torch.inference_mode():
-        slot = store.open()
-        for start in range(0, len(states) - 1, 64):
-            rows = states[start : min(start + 64, len(states) - 1)]
-            store.append([slot] * len(rows), ids[start + 1 : start + 1 + len(rows)], Rows(rows, readout.logits(rows)))
-        last = readout.logits(states[-1:])
-    temperature = torch.ones(1, device=last.device)
+        for row in range(rows):
+            length = len(states) - 1 - row
+            slots.append(store.open())
+            for start in range(0, length, 64):
+                part = states[start : min(start + 64, length)]
+                labels = ids[start + 1 : start + 1 + len(part)]
+                store.append([slots[-1]] * len(part), labels, Rows(part, readout.logits(part)))
+        last = readout.logits(states[-rows:].flip(0))
+    temperature = torch.ones(rows, device=last.device)
 
     @torch.inference_mode()
-    def run() -> Tensor:
-        return reflect(readout, [lambda shift: store.cross_entropy(slot, shift)], last, temperature, config).delta[0]
+    def run() -> Corrected:
+        if isinstance(store, SketchStore) and config.reflection == "support":
+            return reflect_on_support(readout, [store.sketch(slot) for slot in slots], last, temperature, config)
+        contexts = [partial(store.cross_entropy, slot) for slot in slots]
+        return reflect(readout, contexts, last, temperature, config)
 
     return run
+
+
+def rows_together(arguments: argparse.Namespace) -> None:
+    """Wall milliseconds of one event, both ways in turn, W out of the cache before each: medians and their ratio."""
+    readout, states, ids = context_of(arguments, max(arguments.lengths))
+    sweep = torch.zeros(32 << 20, device=states.device)
+    cuda = arguments.device.startswith("cuda")
+    print("| context | rows | sketch, ms | support, ms | sketch / support | tokens of the support |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for length in arguments.lengths:
+        for rows in arguments.together:
+            runs = {
+                method: together(readout, states[:length], ids[:length], SRGenConfig(reflection=method), rows)
+                for method in ("sketch", "support")
+            }
+            times: dict[str, list[float]] = {method: [] for method in runs}
+            for _ in range(arguments.repeat):
+                for method, run in runs.items():
+                    sweep.add_(1.0)
+                    if cuda:
+                        torch.cuda.synchronize()
+                    start = time.perf_counter()
+                    run()
+                    if cuda:
+                        torch.cuda.synchronize()
+                    times[method].append(1e3 * (time.perf_counter() - start))
+            with patch("srgen.method.support.support_of", wraps=support_of) as supported:
+                runs["support"]()
+            size = statistics.mean(len(call.args[3]) for call in supported.call_args_list)
+            sketch, support = (statistics.median(times[method]) for method in ("sketch", "support"))
+            ratio = statistics.median(a / b for a, b in zip(times["sketch"], times["support"], strict=True))
+            print(f"| {length} | {rows} | {sketch:.1f} | {support:.1f} | {ratio:.2f} | {size:,.0f} |", flush=True)
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -126,8 +178,8 @@ def measure(arguments: argparse.Namespace) -> None:
 def table(arguments: argparse.Namespace) -> None:
     """Every method at every length, each in a process of its own (its peak memory is then its own), interleaved."""
     print(f"one reflection, times = 3, M = 256, {'device' if 'cuda' in arguments.device else 'CPU'} seconds (extra MB)")
-    print("| context | " + " | ".join(METHODS) + " | autograd / sketch | autograd / exact |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| context | " + " | ".join(METHODS) + " | autograd / support | autograd / exact |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for length in arguments.lengths:
         cells: dict[str, tuple[float, float]] = {}
         for method in METHODS:
@@ -139,7 +191,7 @@ def table(arguments: argparse.Namespace) -> None:
             cells[method] = (seconds, extra)
         shown = [f"{cells[m][0]:.4f} ({cells[m][1]:.0f})" if m in cells else "-" for m in METHODS]
         ratios = [
-            f"{cells['autograd'][0] / cells[m][0]:.1f}" if "autograd" in cells else "-" for m in ("sketch", "exact")
+            f"{cells['autograd'][0] / cells[m][0]:.1f}" if "autograd" in cells else "-" for m in ("support", "exact")
         ]
         print(f"| {length} | " + " | ".join(shown + ratios) + " |", flush=True)
 
@@ -160,7 +212,10 @@ def accuracy(arguments: argparse.Namespace) -> None:
     ]
     completions = {c.id: c for c in engine.generate(requests)}
     readout, decoder = readout_of(engine.model), decoder_of(engine.model)
-    errors: dict[int, list[tuple[float, float, bool]]] = {top: [] for top in arguments.tops}
+    ways = {f"sketch, M = {top}": SRGenConfig(reflection="sketch", sketch_top=top) for top in arguments.tops}
+    ways["support (the default)"] = SRGenConfig(reflection="support")
+    ways |= {f"support, n = {size}": SRGenConfig(reflection="support", support_size=size) for size in arguments.sizes}
+    errors: dict[str, list[tuple[float, float, bool]]] = {way: [] for way in ways}
     for request in requests:
         completion = completions[request.id]
         prompt = engine.tokenizer(request.prompt)["input_ids"]
@@ -172,20 +227,20 @@ def accuracy(arguments: argparse.Namespace) -> None:
             exact = prepared("exact", readout, states[:stop], ids[:stop], SRGenConfig())()
             last = readout.logits(states[stop - 1 : stop])
             expected = last + readout.shift(exact[None])
-            for top in arguments.tops:
-                delta = prepared("sketch", readout, states[:stop], ids[:stop], SRGenConfig(sketch_top=top))()
-                found = last + readout.shift(delta[None])
+            for way, config in ways.items():
+                corrected = together(readout, states[:stop], ids[:stop], config)()
+                delta, found = corrected.delta[0], corrected.logits
                 distance = (found.softmax(-1) - expected.softmax(-1)).abs().sum().item() / 2
                 changed = bool(found.argmax() != expected.argmax())
-                errors[top].append((((delta - exact).norm() / exact.norm()).item(), distance, changed))
+                errors[way].append((((delta - exact).norm() / exact.norm()).item(), distance, changed))
     count = len(next(iter(errors.values())))
-    print(f"the sketch against exact closed form on {count} real triggers, times = 3, lr = 0.01")
-    print("| M | error of delta, median | worst | total variation, median | worst | argmax changed |")
+    print(f"against exact closed form on {count} real triggers, times = 3, lr = 0.01")
+    print("| way | error of delta, median | worst | total variation, median | worst | argmax changed |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for top, found in errors.items():
+    for way, found in errors.items():
         deltas, distances, changes = zip(*found, strict=True)
         print(
-            f"| {top} | {100 * statistics.median(deltas):.3f} % | {100 * max(deltas):.3f} % "
+            f"| {way} | {100 * statistics.median(deltas):.3f} % | {100 * max(deltas):.3f} % "
             f"| {statistics.median(distances):.1e} | {max(distances):.1e} | {sum(changes)} |"
         )
 
@@ -201,12 +256,16 @@ def main() -> None:
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--prompts", type=int, default=8, help="prompts whose triggers --accuracy uses")
     parser.add_argument("--tops", type=int, nargs="+", default=[16, 64, 256, 1024])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[], help="fixed support sizes that --accuracy tries")
+    parser.add_argument("--together", type=int, nargs="+", help="rows that reflect together")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         measure(arguments)
     elif arguments.accuracy:
         accuracy(arguments)
+    elif arguments.together:
+        rows_together(arguments)
     else:
         table(arguments)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, get_args
 
 from srgen.errors import ConfigError
 
-ReflectionMode = Literal["sketch", "exact"]
+ReflectionMode = Literal["support", "sketch", "exact"]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -51,10 +51,13 @@ class SRGenConfig:
     """Reflections allowed per sample."""
     mask_special_tokens: bool = False
     """Leave chat markers ("system", "user", "assistant", ":", newline) out of the CE labels."""
-    reflection: ReflectionMode = "sketch"
-    """How the context's logits rows are kept: the sketch (top M and tail) or exactly."""
-    sketch_top: int = 256
-    """M, the log-probabilities kept per context position in the sketch."""
+    reflection: ReflectionMode = "support"
+    """How a reflection computes: on a sketch of the context's logits rows and the rows of W that matter (support), on
+    the sketch and all of W, or on the context's full rows (exact)."""
+    sketch_top: int | None = None
+    """M, the probabilities kept per context position in the sketch; None takes 64 with a support, 256 without."""
+    support_size: int = 0
+    """Tokens of the support; 0 takes those whose part of the gradient is above a floor."""
 
     def __post_init__(self) -> None:
         _require(
@@ -77,7 +80,15 @@ class SRGenConfig:
         _require(self.max_retries >= 0, f"max_retries must be at least 0, not {self.max_retries}")
         modes = get_args(ReflectionMode)
         _require(self.reflection in modes, f"reflection must be one of {', '.join(modes)}, not {self.reflection!r}")
-        _require(self.sketch_top >= 1, f"sketch_top must be at least 1, not {self.sketch_top}")
+        _require(self.support_size >= 0, f"support_size must be at least 0 tokens, not {self.support_size}")
+        _require(
+            self.sketch_top is None or self.sketch_top >= 1, f"sketch_top must be at least 1, not {self.sketch_top}"
+        )
+
+    @property
+    def kept_entries(self) -> int:
+        """M, whether it was set or not."""
+        return self.sketch_top or (64 if self.reflection == "support" else 256)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -88,7 +99,8 @@ class SRGenConfig:
         fields = {field.name: field for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - set(fields))
         _require(not unknown, f"unknown SRGen parameter {unknown[0] if unknown else ''!r}; known: {', '.join(fields)}")
-        return cls(**{name: parse_value(name, value, str(fields[name].type)) for name, value in values.items()})
+        kinds = {name: str(field.type).removesuffix(" | None") for name, field in fields.items()}
+        return cls(**{name: parse_value(name, value, kinds[name]) for name, value in values.items()})
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:

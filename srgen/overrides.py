@@ -7,7 +7,7 @@ from typing import Any
 
 from srgen.config import SRGenConfig
 
-FIXED = ("reflection", "sketch_top")
+FIXED = ("reflection", "sketch_top", "support_size")
 """Parameters of the server alone: each value of them keeps a store of its own."""
 
 

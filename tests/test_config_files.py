@@ -51,7 +51,7 @@ def test_paper_is_the_default_and_says_all_of_it() -> None:
     assert config.srgen == SRGenConfig()
     assert config.sampling == Sampling()
     stated = read_config_file(CONFIGS / "paper.yaml")
-    ours = {"mask_special_tokens", "reflection", "sketch_top"}  # not of the paper's section 5.1
+    ours = {"mask_special_tokens", "reflection", "sketch_top", "support_size"}  # not of the paper's section 5.1
     assert {name for name, flag in BY_NAME.items() if flag.owner is SRGenConfig} - ours <= set(stated)
 
 

@@ -64,10 +64,11 @@ def test_engine_equals_autograd(model, batch_size: int) -> None:
     assert reflections >= 10
 
 
-def test_engine_sketch_gives_the_exact_tokens(model) -> None:
+@pytest.mark.parametrize("mode", ["support", "sketch"])
+def test_engine_sketch_gives_the_exact_tokens(model, mode: str) -> None:
     asked = prompts(8)
     engine = TransformersEngine(model, ByteTokenizer())
-    config = dataclasses.replace(OFTEN, sketch_top=64)
+    config = dataclasses.replace(OFTEN, reflection=mode, sketch_top=64)
     completions = generate(engine, [request(i, p, config) for i, p in enumerate(asked)], 8)
     equal = sum(
         list(c.token_ids) == reference_generate(model, p, config, NEW_TOKENS).tokens
@@ -76,7 +77,7 @@ def test_engine_sketch_gives_the_exact_tokens(model) -> None:
     assert equal >= 7
 
 
-@pytest.mark.parametrize("mode", ["exact", "sketch"])
+@pytest.mark.parametrize("mode", ["exact", "sketch", "support"])
 def test_logits_processor_in_left_padded_generate(model, mode: str) -> None:
     config = dataclasses.replace(OFTEN, reflection=mode, sketch_top=VOCABULARY)
     asked = prompts(4)
@@ -165,7 +166,9 @@ def test_impossible_triggers_leave_the_base_output(model, sampling: Sampling) ->
 @given(
     seed=st.integers(0, 10**6),
     batch_size=st.integers(1, 7),
-    srgen=st.sampled_from([None, OFTEN, dataclasses.replace(OFTEN, reflection="exact")]),
+    srgen=st.sampled_from(
+        [None, *(dataclasses.replace(OFTEN, reflection=mode) for mode in ("support", "sketch", "exact"))]
+    ),
     do_sample=st.booleans(),
     top_p=st.sampled_from([0.8, 1.0]),
 )

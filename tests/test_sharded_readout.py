@@ -16,6 +16,7 @@ from srgen.method.context import SketchStore
 from srgen.method.readout import Readout
 from srgen.method.reflection import reflect
 from srgen.method.rows import Rows
+from srgen.method.support import reflect_on_support
 
 RANKS, HIDDEN, VOCABULARY, PADDED = 2, 8, 37, 40
 CAP = 20.0
@@ -49,13 +50,17 @@ def results(readout: Readout) -> dict[str, Tensor]:
     slot = store.open()
     store.append([slot] * 12, torch.arange(12), Rows(hidden, readout.logits(hidden)))
     context = [lambda shift: store.cross_entropy(slot, shift)] * 3
-    corrected = reflect(readout, context, rows, torch.ones(3), SRGenConfig(times=3, lr=0.05))
+    config = SRGenConfig(times=3, lr=0.05, support_size=20)
+    corrected = reflect(readout, context, rows, torch.ones(3), config)
+    on_support = reflect_on_support(readout, [store.sketch(slot)] * 3, rows, torch.ones(3), config)
     return {
         "logits": readout.logits(hidden),
         "shift": readout.shift(hidden),
         "pull_back": readout.pull_back(rows),
         "delta": corrected.delta,
         "corrected": corrected.logits,
+        "delta on the support": on_support.delta,
+        "corrected on the support": on_support.logits,
     }
 
 

@@ -65,8 +65,9 @@ def test_exact_mode_gives_the_golden_generations(demo_engine: TransformersEngine
             assert ours.threshold == pytest.approx(golden["threshold"], abs=1e-3)
 
 
-def test_sketch_mode_gives_nearly_all_of_them(demo_engine: TransformersEngine) -> None:
+@pytest.mark.parametrize("mode", ["support", "sketch"])
+def test_the_other_modes_give_nearly_all_of_them(demo_engine: TransformersEngine, mode: str) -> None:
     traces = load_traces()
-    completions = run(demo_engine, traces, "sketch", 8)
+    completions = run(demo_engine, traces, mode, 8)
     equal = sum(list(c.token_ids) == t["output_ids"] for c, t in zip(completions, traces, strict=True))
     assert equal >= 0.95 * len(traces)

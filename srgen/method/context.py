@@ -15,7 +15,11 @@ from torch import Tensor
 from srgen.method.paging import PagedStore, chunk_rows, grown
 from srgen.method.readout import Readout
 from srgen.method.rows import Rows, largest
+from srgen.method.sketch import Chunk, Sketch
 from srgen.method.waiting import WaitingRows
+
+SUPPORT_TAIL_POWER = 0.5
+"""See `Sketch.tail_power`. With fewer entries a position more lies in the tails, and their shape counts."""
 
 
 class ContextStore(Protocol):
@@ -78,8 +82,9 @@ class SketchStore(PagedStore):
     Rows wait as logits until there is a chunk of them, or a reflection wants them.
     """
 
-    def __init__(self, readout: Readout, top: int) -> None:
+    def __init__(self, readout: Readout, top: int, tail_power: float = 0.0) -> None:
         self.top = min(top, readout.vocabulary)
+        self._tail_power = tail_power
         super().__init__(readout, self.top * 4)
         device = readout.device
         self._cap = math.inf if readout.cap is None else readout.cap
@@ -144,7 +149,8 @@ class SketchStore(PagedStore):
         kept = stored.to(rest.dtype)
         index = torch.tensor(slots, device=logits.device)
         if self._rest_slope is not None:
-            kept_slope = kept * self._slope(self._kept_logits(stored, log_partitions))
+            written = Chunk(ids, stored, labels, values[:, 0], log_partitions)
+            kept_slope = kept * self._slope(written.kept_logits(self._cap))
             rest_slope = (rest * self._slope(logits)).scatter_add_(1, ids, -kept_slope)
             self._rest_slope.index_add_(0, index, rest_slope)
         self._rest.index_add_(0, index, rest.scatter_(1, ids, exact - kept))
@@ -161,48 +167,23 @@ class SketchStore(PagedStore):
 
     def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
         """See ContextStore."""
+        return self.sketch(slot).cross_entropy(shift)
+
+    def sketch(self, slot: int) -> Sketch:
+        """The slot's context as it is now; good until rows are appended to it."""
         if slot in self._waiting:
             self._flush()
-        rest, rest_slope = self._rest[slot], self._mean_rest_slope(slot)
-        growth = (shift if rest_slope is None else shift * rest_slope).exp()
-        rest_growth = rest * growth
-        rest_ratio = rest_growth.sum() / rest.sum().clamp_min(torch.finfo(torch.float32).tiny)
-        loss, gradient = shift.new_zeros(()), torch.zeros_like(shift)
-        mass, moved_mass = shift.new_zeros(()), shift.new_zeros(())
-        for chunk in self._chunks(slot):
-            ids, labels, kept = chunk["ids"], chunk["labels"], chunk["probabilities"].to(shift.dtype)
-            tail = 1.0 - kept.sum(1)  # before the line below reuses its memory
-            if rest_slope is None:
-                moved, slope = kept.mul_(growth.index_select(0, ids.flatten()).view_as(kept)), None
-            else:
-                logits = self._kept_logits(chunk["probabilities"], chunk["log_partitions"])
-                moved_logits, slope = self._readout.move(logits, shift[ids])
-                moved = kept * (moved_logits - logits).exp()
-            partition = moved.sum(1) + tail * rest_ratio
-            moved /= partition[:, None]
-            gradient.index_add_(0, ids.flatten(), (moved if slope is None else moved * slope).flatten())
-            mass += tail.sum()
-            moved_mass += (tail / partition).sum()
-            label_logits, label_slope = self._readout.move(chunk["label_logits"], shift[labels])
-            loss += (chunk["log_partitions"] + partition.log() - label_logits).sum()
-            gradient.index_add_(0, labels, -torch.ones_like(partition) if label_slope is None else -label_slope)
-        rest_gradient = rest_growth * (moved_mass / mass.clamp_min(torch.finfo(torch.float32).tiny))
-        gradient += rest_gradient if rest_slope is None else rest_gradient * rest_slope
-        return self._mean(slot, loss, gradient)
-
-    def _kept_logits(self, probabilities: Tensor, log_partitions: Tensor) -> Tensor:
-        """Capped logits (n, M) from stored probabilities; one rounded to 0 has weight 0, so its logit is moot."""
-        logits = probabilities.to(log_partitions.dtype).clamp_min(2.0**-24).log() + log_partitions[:, None]
-        return logits.clamp(-self._cap, self._cap)
+        return Sketch(
+            tuple(Chunk(**chunk) for chunk in self._chunks(slot)),
+            self._rest[slot],
+            self._readout.move,
+            None if self._rest_slope is None else self._rest_slope[slot],
+            self._cap,
+            self._tail_power,
+        )
 
     def _slope(self, logits: Tensor) -> Tensor:
         return 1.0 - (logits / self._cap) ** 2
-
-    def _mean_rest_slope(self, slot: int) -> Tensor | None:
-        if self._rest_slope is None:
-            return None
-        rest = self._rest[slot]
-        return torch.where(rest > 0, self._rest_slope[slot] / rest.clamp_min(torch.finfo(torch.float32).tiny), 1.0)
 
 
 def _float16_down(values: Tensor) -> Tensor:
@@ -212,5 +193,7 @@ def _float16_down(values: Tensor) -> Tensor:
 
 
 def context_store(readout: Readout, mode: str, top: int) -> ContextStore:
-    """The store for `--reflection sketch|exact`."""
-    return ExactStore(readout) if mode == "exact" else SketchStore(readout, top)
+    """The store for `--reflection support|sketch|exact`."""
+    if mode == "exact":
+        return ExactStore(readout)
+    return SketchStore(readout, top, SUPPORT_TAIL_POWER if mode == "support" else 0.0)

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from srgen.config import SRGenConfig
 from srgen.engines.base import Reflection
-from srgen.method.context import ContextStore, context_store
+from srgen.method.context import ContextStore, SketchStore, context_store
 from srgen.method.entropy import EntropyMonitor, entropy
 from srgen.method.paging import chunk_rows
 from srgen.method.readout import Readout
-from srgen.method.reflection import Corrected, CrossEntropy, reflect
+from srgen.method.reflection import Corrected, reflect
 from srgen.method.rows import Rows
+from srgen.method.support import reflect_on_support
 
 Key = Hashable
 
@@ -162,8 +163,7 @@ class SRGenProcessor:
         temperature = torch.tensor([sample.temperature for sample in samples], device=logits.device)
         for sample in samples:
             self._fill(sample)
-        contexts = [_context(sample) for sample in samples]
-        corrected = reflect(self._readout, contexts, logits, temperature, config)
+        corrected = _reflect(self._readout, samples, logits, temperature, config)
         statistics = _describe(samples, logits, corrected, temperature)
         for sample, reflection, delta in zip(samples, statistics, corrected.delta, strict=True):
             sample.reflections.append(reflection)
@@ -187,7 +187,7 @@ class SRGenProcessor:
         sample.waiting.clear()
 
     def _store(self, config: SRGenConfig) -> ContextStore:
-        kind = (config.reflection, config.sketch_top)
+        kind = (config.reflection, config.kept_entries)
         if kind not in self._stores:
             self._stores[kind] = context_store(self._readout, *kind)
         return self._stores[kind]
@@ -196,9 +196,15 @@ class SRGenProcessor:
         return sample.config.mask_special_tokens and label in self._masked
 
 
-def _context(sample: _Sample) -> CrossEntropy:
-    assert sample.slot is not None
-    return partial(sample.store.cross_entropy, sample.slot)
+def _reflect(
+    readout: Readout, samples: Sequence[_Sample], logits: Tensor, temperature: Tensor, config: SRGenConfig
+) -> Corrected:
+    slots = [slot for sample in samples if (slot := sample.slot) is not None]
+    store = samples[0].store
+    if config.reflection == "support" and isinstance(store, SketchStore):
+        return reflect_on_support(readout, [store.sketch(slot) for slot in slots], logits, temperature, config)
+    contexts = [partial(store.cross_entropy, slot) for slot in slots]
+    return reflect(readout, contexts, logits, temperature, config)
 
 
 def _describe(

@@ -13,6 +13,10 @@ SLICES = 256
 slice that its cache holds serves several vectors."""
 
 
+BAGS = 16
+"""A block of a few thousand rows is summed in so many parts."""
+
+
 def by_columns(rows: Tensor, matrix: Tensor) -> Tensor:
     """`rows` (R, d) times the transpose of `matrix` (V, d), of any dtype: (R, V)."""
     return _in_float32(rows, matrix, _by_columns)
@@ -21,6 +25,23 @@ def by_columns(rows: Tensor, matrix: Tensor) -> Tensor:
 def by_rows(rows: Tensor, matrix: Tensor) -> Tensor:
     """`rows` (R, V) times `matrix` (V, d), of any dtype: (R, d)."""
     return _in_float32(rows, matrix, _by_rows)
+
+
+def block_by_column(vector: Tensor, block: Tensor) -> Tensor:
+    """A block of W's rows (k, d) times a vector (d,), of one dtype: (k,)."""
+    return block @ vector
+
+
+def block_by_row(vector: Tensor, block: Tensor) -> Tensor:
+    """A vector (k,) times a block of W's rows (k, d), of one dtype: (d,)."""
+    even = len(block) - len(block) % BAGS
+    if block.is_cuda or not even:
+        return vector @ block
+    # Sums of weighted rows in a few bags, as below; a BLAS takes four times as long.
+    ids = torch.arange(even, dtype=torch.int32).view(BAGS, -1)
+    weights = vector[:even].view(BAGS, -1)
+    sums = nn.functional.embedding_bag(ids, block, per_sample_weights=weights, mode="sum").sum(0)
+    return sums if even == len(block) else sums.addmv_(block[even:].T, vector[even:])
 
 
 def _in_float32(rows: Tensor, matrix: Tensor, product: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -74,6 +74,11 @@ class Readout:
         """Gradients by the corrections, (R, d), from those by their shifts (R, V)."""
         return self.scale * by_rows(gradient, self.weight)
 
+    def rows(self, ids: Tensor) -> Tensor:
+        """Rows s * W of some tokens (k,), in what the method computes: (k, d)."""
+        rows = self.weight.index_select(0, ids).to(self.dtype)
+        return rows if self.scale == 1.0 else rows * self.scale
+
     def move(self, logits: Tensor, shift: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits after a shift before the cap, and their derivative by it (None for 1), both shaped like `logits`.
 

@@ -49,12 +49,16 @@ class AdamW:
         self._parameter.addcdiv_(self._mean, scale, value=-self._lr / (1.0 - self.BETA1**self._steps))
 
 
-def entropy_and_gradient(logits: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
-    """H of softmax(logits / tau), (R,), and dH/dlogits, (R, V); logits (R, V) with -inf allowed, temperature (R, 1)."""
+def entropy_and_gradient(logits: Tensor, temperature: Tensor, inner: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """H of softmax(logits / tau), (R,), and dH/dlogits, (R, V); logits (R, V) with -inf allowed, temperature (R, 1).
+
+    Where a column stands for a class of tokens, `inner` (R, V) is the entropy within it, which H then includes.
+    """
     log_probabilities = torch.log_softmax(logits / temperature, dim=-1)
     probabilities = log_probabilities.exp()
     # The floor keeps 0 * -inf out of the sum: a forbidden token has weight 0 and adds nothing.
-    weighted = log_probabilities.clamp_min_(torch.finfo(logits.dtype).min / 4).mul_(probabilities)
+    weighted = log_probabilities.clamp_min_(torch.finfo(logits.dtype).min / 4)
+    weighted = (weighted if inner is None else weighted.sub_(inner)).mul_(probabilities)
     value = -weighted.sum(-1)
     return value, weighted.addcmul_(probabilities, value[:, None]).div_(-temperature)
 

@@ -22,7 +22,7 @@ CONFIGS = st.builds(
     adaptive_entropy=st.booleans(),
     mask_special_tokens=st.booleans(),
     max_retries=st.integers(0, 50),
-    reflection=st.sampled_from(["sketch", "exact"]),
+    reflection=st.sampled_from(["support", "sketch", "exact"]),
 )
 
 

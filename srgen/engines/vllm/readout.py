@@ -51,6 +51,15 @@ class ShardedReadout(Readout):
         torch.distributed.all_reduce(partial, group=self.group)
         return self.scale * partial
 
+    def rows(self, ids: Tensor) -> Tensor:
+        """See Readout.rows; a collective call: every rank's own rows, then all-reduce."""
+        first = self.rank * self.weight.shape[0]
+        mine = ((ids >= first) & (ids < first + self.weight.shape[0])).nonzero()[:, 0]
+        rows = torch.zeros(len(ids), self.hidden, device=self.device, dtype=self.dtype)
+        rows[mine] = self.weight.index_select(0, ids[mine] - first).to(self.dtype) * self.scale
+        torch.distributed.all_reduce(rows, group=self.group)
+        return rows
+
     def _gather(self, shard: Tensor) -> Tensor:
         """All ranks' columns (R, n) side by side, without the padding: (R, V)."""
         parts = [torch.empty_like(shard) for _ in range(torch.distributed.get_world_size(self.group))]
