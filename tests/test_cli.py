@@ -219,7 +219,7 @@ def test_values_from_the_environment_are_announced(
         (["--grading_timeout", "0"], "grading_timeout must be positive"),
         (["--gpu_memory_utilization", "2"], "gpu_memory_utilization must lie in (0, 1]"),
         (["--backend", "tgi"], "--backend must be one of transformers, vllm, released, openai, not 'tgi'"),
-        (["--reflection", "both"], "--reflection must be one of sketch, exact"),
+        (["--reflection", "both"], "--reflection must be one of support, sketch, exact"),
         (["--dtype", "int4"], "--dtype must be one of auto, float32, bfloat16, float16"),
         (["--version", "2023"], "unknown version '2023' of aime; known: 2024, 2025, 2026"),
         (["--temprature", "1"], "unknown flag '--temprature'; did you mean '--temperature'?"),
