@@ -126,7 +126,13 @@ def readout_of(model: Any) -> Readout:
 def decoder_of(model: Any) -> nn.Module:
     """The module whose first output is the last hidden state (after the final norm) of every position."""
     decoder = model.get_decoder() if hasattr(model, "get_decoder") else model.base_model
-    if not isinstance(decoder, nn.Module) or decoder is model:
+    if decoder is model:
+        # Some models do not say; their decoder is the part that holds the token embeddings.
+        embeddings = model.get_input_embeddings()
+        decoder = next(
+            (part for part in model.children() if embeddings in part.modules() and part is not embeddings), None
+        )
+    if not isinstance(decoder, nn.Module):
         raise UnsupportedModelError(f"{type(model).__name__} does not tell its decoder from its LM head")
     return decoder
 

@@ -8,20 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 from srgen.chat import encode, marker_tokens, token_set
 from srgen.engines.base import Completion, FinishReason, Request
 from srgen.engines.transformers import decode_attention
-from srgen.engines.transformers.kv_cache import RaggedCache
+from srgen.engines.transformers.forward import Forward
+from srgen.engines.transformers.guard import checked_passes
 from srgen.engines.transformers.token_choice import Row, choose_tokens
 from srgen.method.processor import SRGenProcessor
-from srgen.method.readout import decoder_of, last_hidden_state, readout_of
+from srgen.method.readout import readout_of
 from srgen.method.sampling import Sampler
-
-PREFILL_TOKENS = 16384
-"""Bound of one prompt pass, rows times the longest prompt."""
 
 
 class DecodeLoop:
@@ -36,12 +32,17 @@ class DecodeLoop:
         self._device = model.device
         self._vocabulary = model.config.get_text_config().vocab_size
         self._processor: SRGenProcessor | None = None
-        self._hidden: Tensor | None = None
-        self._hook = decoder_of(model).register_forward_hook(self._keep_hidden)
+        self.rows: list[Row] = []
+        self._sampler: Sampler | None = None
         self._attention = model.config._attn_implementation
         if self._attention == "sdpa":
             model.set_attn_implementation(decode_attention.IMPLEMENTATION)
-        self.clear()
+        self._forward = Forward(model)
+        try:
+            self._passes = checked_passes(model, self._forward)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def max_length(self) -> int:
@@ -53,16 +54,18 @@ class DecodeLoop:
 
     def clear(self) -> None:
         """Drop every row."""
-        for row in getattr(self, "rows", []):
+        for row in self.rows:
             self._release(row)
-        self.rows: list[Row] = []
-        self._cache = RaggedCache()
-        self._sampler: Sampler | None = None
+        self.rows = []
+        self._passes.clear()
+        self._sampler = None
 
     def close(self) -> None:
         """Drop every row and let go of the model."""
-        self.clear()
-        self._hook.remove()
+        for row in self.rows:
+            self._release(row)
+        self.rows = []
+        self._forward.close()
         self._model.set_attn_implementation(self._attention)
 
     def cancel(self, request_id: str) -> None:
@@ -84,25 +87,17 @@ class DecodeLoop:
                 done.append(row)
             else:
                 rows.append(row)
-        for group in _prefill_groups(rows):
-            done += self._prefill(group)
+        for group in self._passes.groups([len(row.prompt) for row in rows]):
+            done += self._prefill([rows[index] for index in group])
         return done
 
     @torch.inference_mode()
     def step(self) -> list[Completion]:
         """One token for every row; completions of those that ended."""
-        self._cache.reserve()
-        lengths = torch.tensor(self._cache.lengths, device=self._device)
-        logits, hidden = self._forward(
-            input_ids=torch.tensor([[row.tokens[-1]] for row in self.rows], device=self._device),
-            attention_mask=self._cache.mask(self._device),
-            position_ids=lengths[:, None],
-            past_key_values=self._cache,
-        )
-        self._cache.advance()
+        logits, hidden = self._passes.step([row.tokens[-1] for row in self.rows])
         if self._sampler is None:
             self._sampler = self._build_sampler(self.rows)
-        choose_tokens(self.rows, logits, hidden[:, -1], self._sampler, self._processor)
+        choose_tokens(self.rows, logits, hidden, self._sampler, self._processor)
         return self._collect()
 
     def _row(self, request: Request) -> Row | Completion:
@@ -116,35 +111,16 @@ class DecodeLoop:
         )
 
     def _prefill(self, rows: list[Row]) -> list[Completion]:
-        lengths = [len(row.prompt) for row in rows]
-        width = max(lengths)
-        padded = [[0] * (width - len(row.prompt)) + row.prompt for row in rows]
-        columns = torch.arange(width, 0, -1, device=self._device)
-        mask = (columns <= torch.tensor(lengths, device=self._device)[:, None]).long()
-        prompts = DynamicCache()
-        logits, hidden = self._forward(
-            input_ids=torch.tensor(padded, device=self._device),
-            attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp_min(0),
-            past_key_values=prompts,
-        )
-        self._cache.append(prompts, lengths)
+        logits, hidden = self._passes.admit([row.prompt for row in rows])
         self.rows += rows
         self._sampler = None
-        for index, row in enumerate(rows):
+        for row, states in zip(rows, hidden, strict=True):
             if row.request.srgen is not None:
                 temperature = row.request.sampling.entropy_temperature
-                states = hidden[index, -lengths[index] :]
                 self._srgen().admit(row, row.request.srgen, temperature, row.prompt, states)
-        choose_tokens(rows, logits, hidden[:, -1], self._build_sampler(rows), self._processor)
+        newest = torch.stack([states[-1] for states in hidden])
+        choose_tokens(rows, logits, newest, self._build_sampler(rows), self._processor)
         return self._collect()
-
-    def _forward(self, **inputs: Any) -> tuple[Tensor, Tensor]:
-        """The newest position's logits (n, V) in float32, and every position's last hidden state (n, T, d)."""
-        logits = self._model(**inputs, use_cache=True, logits_to_keep=1).logits[:, -1].float()
-        assert self._hidden is not None
-        hidden, self._hidden = self._hidden, None
-        return logits, hidden
 
     def _collect(self) -> list[Completion]:
         """Completions of the rows that ended, which leave the batch."""
@@ -200,7 +176,7 @@ class DecodeLoop:
 
     def _remove(self, index: int) -> None:
         """The last row takes the place of one that left, here as in the cache."""
-        self._cache.remove(index)
+        self._passes.remove(index)
         last = self.rows.pop()
         if index < len(self.rows):
             self.rows[index] = last
@@ -214,17 +190,3 @@ class DecodeLoop:
         if self._processor is None:
             self._processor = SRGenProcessor(readout_of(self._model), marker_tokens(self._tokenizer))
         return self._processor
-
-    def _keep_hidden(self, _module: Any, _arguments: Any, output: Any) -> None:
-        self._hidden = last_hidden_state(output)
-
-
-def _prefill_groups(rows: list[Row]) -> list[list[Row]]:
-    """Rows in passes of bounded size; similar lengths together, so that little is padding."""
-    groups: list[list[Row]] = []
-    for row in sorted(rows, key=lambda row: len(row.prompt)):
-        if groups and (len(groups[-1]) + 1) * len(row.prompt) <= PREFILL_TOKENS:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    return groups
