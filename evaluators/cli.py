@@ -19,13 +19,16 @@ from evaluators.records.reading import read_config
 from evaluators.records.schema import CONFIG_FILE
 from evaluators.settings.flags import FLAGS
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig, first_directory, run_directory
-from evaluators.settings.sources import Settings, read_settings
+from evaluators.settings.sources import Settings, method_names, read_settings
 from evaluators.settings.weights import weights_of
 from srgen.config import Sampling, SRGenConfig
 from srgen.demo_model import DEMO, resolve_model_path
 from srgen.errors import ConfigError, SRGenError
+from srgen.methods.registry import SRGEN, methods
 
 log = logging.getLogger(__name__)
+METHOD_BACKENDS = ("transformers",)
+"""Engines that run every method; the others run SRGen only."""
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -73,7 +76,7 @@ def run(benchmark: Benchmark, arguments: Sequence[str]) -> int:
 def run_config(benchmark: Benchmark, settings: Settings) -> RunConfig:
     """The run that the settings describe. Raises ConfigError for a value out of range or an unknown version.
 
-    SRGen's values are checked even where SRGen is off, so that a mistake does not wait for the second run.
+    The methods' values are checked even where a method is off, so that a mistake does not wait for the second run.
     """
     version = settings["version"]
     source_of(benchmark, version)
@@ -85,11 +88,14 @@ def run_config(benchmark: Benchmark, settings: Settings) -> RunConfig:
         "system_prompt": benchmark.system_prompt if prompt is None else prompt,
     }
     srgen = SRGenConfig(**_values(settings, SRGenConfig))
+    others = {name: kind(**_values(settings, kind)) for name, kind in methods().items()}
+    names = method_names(settings)
     return RunConfig(
         model=model_config(settings),
         data=DataConfig(benchmark=benchmark.name, **data),
         sampling=Sampling(**_values(settings, Sampling)),
-        srgen=srgen if settings["use_entropy_control"] else None,
+        srgen=srgen if SRGEN in names else None,
+        methods=tuple(others[name] for name in names if name != SRGEN),
         execution=ExecutionConfig(**_values(settings, ExecutionConfig)),
         **_values(settings, RunConfig),
     )
@@ -125,7 +131,7 @@ def model_config(settings: Settings) -> ModelConfig:
 
 
 def _values(settings: Settings, owner: type) -> dict[str, Any]:
-    return {flag.name: settings[flag.name] for flag in FLAGS if flag.owner is owner}
+    return {flag.target: settings[flag.name] for flag in FLAGS if flag.owner is owner}
 
 
 def check_backend(config: RunConfig) -> None:
@@ -136,6 +142,9 @@ def check_backend(config: RunConfig) -> None:
             raise ConfigError(f"--{name} is an accident of the released code; it goes with --backend released")
     if (model.base_url is not None) != (model.backend == "openai"):
         raise ConfigError("--backend openai and --base_url go together")
+    for method in config.methods:
+        if model.backend not in METHOD_BACKENDS:
+            raise ConfigError(f"{method.name} runs with --backend {' and '.join(METHOD_BACKENDS)}, not {model.backend}")
     if model.backend != "openai":
         check_model_path(model.model_path)
 
@@ -158,9 +167,12 @@ def warn(settings: Settings, config: RunConfig) -> None:
     inherited = [name for name, origin in settings.origins.items() if origin == "environment"]
     if inherited:
         log.warning("taken from the environment: %s", ", ".join(f"{n}={settings[n]}" for n in sorted(inherited)))
-    unused = [f.name for f in FLAGS if f.owner is SRGenConfig and settings.origins.get(f.name) == "flag"]
-    if unused and "use_entropy_control" not in settings.origins:
-        log.warning("--%s has no effect without --use_entropy_control", unused[0])
+    used = (*([SRGenConfig] if config.srgen else []), *map(type, config.methods))
+    for name, owner in {SRGEN: SRGenConfig, **methods()}.items():
+        given = [f.name for f in FLAGS if f.owner is owner and settings.origins.get(f.name) == "flag"]
+        # Told once the method is off by default, not where the same command line switches it off on purpose.
+        if given and owner not in used and not settings.origins.keys() & {"method", "use_entropy_control"}:
+            log.warning("--%s has no effect without --method %s", given[0], name)
     if config.average > 1 and not config.sampling.do_sample:
         log.warning("all %d samples of a question are the same, since decoding is greedy", config.average)
     if settings["entropy_output_file"] and not config.record_entropy:

@@ -32,6 +32,7 @@ from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConf
 from evaluators.settings.sources import ENVIRONMENT, parser_of, read_environment
 from evaluators.settings.weights import weights_of
 from srgen.config import Sampling, SRGenConfig
+from srgen.methods.registry import methods
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -128,11 +129,12 @@ def test_every_flag_reaches_its_field(flag: Flag, model: str, calls: list[dict[s
     if flag.kind == "bool":
         value = not flag.default
         given.append(f"--{'no-' if flag.default else ''}{flag.name}")
-    assert main(AIME, [*given, "--use_entropy_control"]) == 0
+    method = next((name for name, kind in methods().items() if kind is flag.owner), "srgen")
+    assert main(AIME, [*given, "--method", method]) == 0
     config = calls[0]["config"]
     parts = {ModelConfig: config.model, DataConfig: config.data, Sampling: config.sampling, SRGenConfig: config.srgen,
-             ExecutionConfig: config.execution, RunConfig: config}  # fmt: skip
-    assert getattr(parts[flag.owner], flag.name) == value != flag.default  # type: ignore[index]
+             ExecutionConfig: config.execution, RunConfig: config} | {type(m): m for m in config.methods}  # fmt: skip
+    assert getattr(parts[flag.owner], flag.target) == value != flag.default  # type: ignore[index]
 
 
 def test_flags_of_the_run_itself(model: str, calls: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_every_config_field_has_a_flag() -> None:
         Sampling: {"stop"},
         SRGenConfig: set(),
         ExecutionConfig: set(),
-        RunConfig: {"model", "data", "sampling", "srgen", "execution"},
+        RunConfig: {"model", "data", "sampling", "srgen", "methods", "execution"},
     }.items():
         fields = {field.name for field in dataclasses.fields(owner)} - others
         assert fields == {flag.name for flag in FLAGS if flag.owner is owner}
@@ -309,7 +311,8 @@ def test_system_prompt_is_recorded_and_replaced(model: str, calls: list[dict[str
     ("arguments", "says"),
     [
         (["--average", "2", "--no-do_sample"], "all 2 samples of a question are the same"),
-        (["--times", "2"], "--times has no effect without --use_entropy_control"),
+        (["--times", "2"], "--times has no effect without --method srgen"),
+        (["--slot_lr", "0.2"], "--slot_lr has no effect without --method slot"),
         (["--entropy_output_file", "e.jsonl"], "--entropy_output_file has no effect without --record_entropy"),
         (["--eval_samples", "1000"], "questions are taken, since eval_samples asks for 1000"),
     ],

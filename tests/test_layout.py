@@ -26,9 +26,11 @@ SRGEN = (
     ("tnot_decorator",),
     ("engines.released.tnot_pass", "engines.released.tnot_settings"),
     ("logits_processor",),
+    ("methods",),
     ("method",),
     ("chat", "overrides", "demo_model"),
     ("engines.base",),
+    ("methods.contract",),
     ("config",),
     ("suggest",),
     ("errors",),
@@ -66,7 +68,7 @@ def faults(root: Path) -> list[str]:
                 found.append(f"{module} imports {target}: srgen knows nothing of evaluators")
             elif package == of_target and (below < depth or (below == depth and below > 0 and room != other)):
                 found.append(f"{module} imports {target}: {room} stands below or beside {other}")
-            elif target.startswith(("srgen.method", "srgen.server")) and package == "evaluators":
+            elif f"{target}.".startswith(("srgen.method.", "srgen.server")) and (package == "evaluators"):
                 found.append(f"{module} imports {target}: logits and servers are srgen's own affair")
             elif other == "evaluators.benchmarks" and target not in ONLY.get(room, (target,)):
                 found.append(f"{module} imports {target}: {room} takes {' and '.join(ONLY[room])} only")

@@ -47,7 +47,7 @@ def provenance(config: RunConfig, questions: Sequence[Question], grading_version
 def deciding(config: RunConfig, questions: Sequence[Question], grading_version: str | int) -> dict[str, Any]:
     """The part of config.yaml that `unlike` compares."""
     return {
-        "run": dataclasses.asdict(config),
+        "run": config.as_dict(),
         "questions_hash": questions_hash(questions),
         "grading_version": str(grading_version),
     }

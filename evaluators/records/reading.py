@@ -21,6 +21,7 @@ from evaluators.records.schema import (
     Sample,
 )
 from srgen.errors import SRGenError
+from srgen.methods.registry import SRGEN, named
 
 TIMING_FILE = "timing.json"
 
@@ -68,8 +69,9 @@ class Run:
 
     @property
     def method(self) -> str:
-        """`base` or `srgen`."""
-        return "srgen" if self.config["run"].get("srgen") else "base"
+        """The method's name: `base`, `srgen`, `slot`, `srgen+slot`, ..."""
+        run = self.config["run"]
+        return named([*([SRGEN] if run.get("srgen") else []), *(run.get("methods") or {})])
 
 
 def read_run(directory: Path) -> Run:

@@ -40,6 +40,8 @@ class Sample:
     worker: str
     """The worker that generated it, e.g. `cuda:0` or `cpu:1`."""
     error: str | None = None
+    methods: dict[str, dict[str, float]] | None = None
+    """What the run's methods report of the sample, by the method's name; None where there is nothing."""
 
     def to_json(self) -> dict[str, Any]:
         """The sample as a JSON object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Set
 
 from evaluators.benchmarks.benchmark import Question
@@ -11,7 +12,7 @@ from evaluators.records.schema import Sample
 from evaluators.running.dispatcher import Finished
 from evaluators.running.plan import RunPlan
 from evaluators.settings.run_config import sample_seed
-from srgen.engines.base import Message, Request
+from srgen.engines.base import Completion, Message, Request
 
 
 class Tasks:
@@ -41,6 +42,7 @@ class Tasks:
             sampling=self._config.sampling,
             seed=self._seed(task),
             srgen=self._config.srgen,
+            methods=self._config.methods,
             record_entropy=self._config.record_entropy,
         )
 
@@ -63,6 +65,7 @@ class Tasks:
             seconds=round(completion.seconds, 3) if completion else 0.0,
             worker=finished.worker,
             error=completion.error if completion else finished.error,
+            methods=_reports(completion) if completion else None,
         )
 
     def _seed(self, task: str) -> int:
@@ -71,3 +74,12 @@ class Tasks:
     def _key(self, task: str) -> SampleKey:
         question, _, sample = task.removeprefix(self._prefix).rpartition("/")
         return question, int(sample)
+
+
+def _reports(completion: Completion) -> dict[str, dict[str, float]] | None:
+    """What the methods say of a sample, as JSON takes it; a number that is none says nothing."""
+    found = {
+        name: {key: value for key, value in report.items() if math.isfinite(value)}
+        for name, report in completion.reports.items()
+    }
+    return found or None

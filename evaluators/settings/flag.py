@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from srgen.config import parse_value
 from srgen.errors import ConfigError
+from srgen.methods.contract import Method
 
 Kind = Literal["bool", "int", "float", "str"]
 
@@ -27,6 +28,13 @@ class Flag:
     default: Any
     default_text: str
     choices: tuple[str, ...] = ()
+    field: str = ""
+    """The owner's field, where it is not called as the flag is."""
+
+    @property
+    def target(self) -> str:
+        """The name of the owner's field."""
+        return self.field or self.name
 
     def parse(self, value: Any, where: str) -> Any:
         """The value in the flag's type, from text or a YAML scalar. Raises ConfigError naming `where` it came from."""
@@ -56,6 +64,16 @@ def sets(group: str, owner: type, name: str, unit: str, text: str, *, default_te
         default_text=default_text or _text(default),
         choices=choices,
     )
+
+
+def of_method(method: type[Method]) -> list[Flag]:
+    """A flag for each parameter of a method, `--<method>_<parameter>`."""
+    flags = []
+    for field in dataclasses.fields(method):  # type: ignore[arg-type]
+        unit, text = field.metadata["unit"], field.metadata["help"]
+        flag = sets(method.title, method, field.name, unit, text)
+        flags.append(dataclasses.replace(flag, name=f"{method.name}_{field.name}", field=field.name))
+    return flags
 
 
 def own(

@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 from evaluators.benchmarks.data_config import DataConfig
-from evaluators.settings.flag import Flag, own, sets
+from evaluators.settings.flag import Flag, of_method, own, sets
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from srgen.config import Sampling, SRGenConfig
+from srgen.methods.registry import BASE, SRGEN, methods
 
-GROUPS = ("model", "sampling", "SRGen", "run", "data")
+GROUPS = ("model", "sampling", "method", "SRGen", *(method.title for method in methods().values()), "run", "data")
 ON = "on/off"
 FLAGS = (
     sets(
@@ -71,7 +72,15 @@ FLAGS = (
     ),
     sets("sampling", RunConfig, "average", "samples", "K, samples per question: Avg@K, Cons@K, Pass@K."),
     sets("sampling", RunConfig, "seed", "integer", "Seed of the samples, the subset and GPQA's option order."),
-    own("SRGen", "use_entropy_control", "bool", ON, "Generate with SRGen; without it, the base run.", default=False),
+    own(
+        "method",
+        "method",
+        "str",
+        "name",
+        f"How to generate: {', '.join([BASE, SRGEN, *methods()])}, or several joined by +.",
+        default_text="base",
+    ),
+    own("SRGen", "use_entropy_control", "bool", ON, "The same as --method srgen.", default=False),
     sets("SRGen", SRGenConfig, "times", "steps", "AdamW steps per reflection."),
     sets("SRGen", SRGenConfig, "lr", "number", "AdamW learning rate."),
     sets("SRGen", SRGenConfig, "entropy_weight", "fraction", "lambda in (1 - lambda) * CE + lambda * H."),
@@ -132,6 +141,7 @@ FLAGS = (
         "Write the entropies (JSONL) here instead.",
         default_text="entropies.jsonl in the run's folder",
     ),
+    *(flag for method in methods().values() for flag in of_method(method)),
     sets("run", ExecutionConfig, "device", "name", "Device without parallel.", default_text="cuda:0, else cpu"),
     sets("run", ExecutionConfig, "batch_size", "samples", "Samples decoded together by one worker."),
     sets("run", ExecutionConfig, "parallel", ON, "Use every GPU; without any, `workers` processes."),

@@ -14,6 +14,8 @@ from evaluators.benchmarks.data_config import DataConfig
 from evaluators.settings import identity
 from srgen.config import Sampling, SRGenConfig
 from srgen.errors import ConfigError
+from srgen.methods.contract import Method
+from srgen.methods.registry import SRGEN, check_combination, named
 
 Backend = Literal["transformers", "vllm", "released", "openai"]
 Launcher = Literal["local", "ray"]
@@ -84,7 +86,9 @@ class RunConfig:
     data: DataConfig
     sampling: Sampling
     srgen: SRGenConfig | None = None
-    """None is the base run."""
+    """None generates without SRGen."""
+    methods: tuple[Method, ...] = ()
+    """Further methods; without them and without SRGen, it is the base run."""
     average: int = 1
     """K, samples per question."""
     seed: int = 42
@@ -93,6 +97,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         execution = self.execution
+        check_combination(self.srgen is not None, self.methods)
         _require_at_least_one("average", self.average, "sample per question")
         _require_at_least_one("eval_samples", self.data.eval_samples, "question")
         _require_at_least_one("batch_size", execution.batch_size, "sample")
@@ -109,13 +114,20 @@ class RunConfig:
             raise ConfigError(f"gpu_memory_utilization must lie in (0, 1], not {execution.gpu_memory_utilization}")
 
     @property
-    def method(self) -> Literal["base", "srgen"]:
-        """The method's name in tables and folder names."""
-        return "base" if self.srgen is None else "srgen"
+    def method(self) -> str:
+        """The method's name in tables and folder names, such as `srgen+slot`."""
+        return named([*([SRGEN] if self.srgen else []), *(method.name for method in self.methods)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field in plain values, the parameters of further methods by the methods' names."""
+        values = dataclasses.asdict(self)
+        if self.methods:
+            values["methods"] = {method.name: method.as_dict() for method in self.methods}
+        return values
 
     def identity(self) -> dict[str, Any]:
         """What decides the samples; see `evaluators.settings.identity`."""
-        return identity.identity(dataclasses.asdict(self), RunConfig)
+        return identity.identity(self.as_dict(), RunConfig)
 
 
 def _require_at_least_one(name: str, value: int | None, unit: str) -> None:
@@ -145,4 +157,4 @@ def _place(output_dir: Path, config: RunConfig) -> Path:
 
 
 def _name(config: RunConfig, key: Callable[[Mapping[str, Any], type], str]) -> str:
-    return f"{config.method}-k{config.average}-{key(dataclasses.asdict(config), RunConfig)}"
+    return f"{config.method}-k{config.average}-{key(config.as_dict(), RunConfig)}"

@@ -15,6 +15,7 @@ from evaluators.benchmarks.benchmark import Benchmark
 from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS, REPLACED
 from srgen.config import SRGenConfig
 from srgen.errors import ConfigError
+from srgen.methods.registry import SRGEN, parse
 from srgen.suggest import unknown_name
 
 ENVIRONMENT = {
@@ -26,6 +27,10 @@ ENVIRONMENT = {
     },
 }
 """The released code's environment variables, and the flag that each one sets."""
+
+
+_STRENGTH = ("", "environment", "file", "flag")
+"""Where a value comes from, the weakest (the default) first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,23 @@ def read_settings(benchmark: Benchmark, arguments: Sequence[str]) -> Settings:
     return Settings(values, origins)
 
 
+def method_names(settings: Settings) -> tuple[str, ...]:
+    """The methods that `--method` or `--use_entropy_control` names, by the stronger source of the two.
+
+    Raises ConfigError for an unknown method, and where the two come from the same source and contradict each other.
+    """
+    ranks = {name: _STRENGTH.index(settings.origins.get(name, "")) for name in ("method", "use_entropy_control")}
+    switch = settings["use_entropy_control"]
+    chosen = (SRGEN,) if switch else ()
+    if not ranks["method"]:
+        return chosen
+    named = parse(settings["method"])
+    if ranks["method"] == ranks["use_entropy_control"] and switch != (SRGEN in named):
+        spelt = "--use_entropy_control means" if switch else "--no-use_entropy_control contradicts"
+        raise ConfigError(f"{spelt} --method srgen, and --method {settings['method']} is given; leave one of them out")
+    return named if ranks["method"] >= ranks["use_entropy_control"] else chosen
+
+
 def parse_arguments(benchmark: Benchmark, arguments: Sequence[str]) -> dict[str, Any]:
     """The flags that are given, by name. Raises ConfigError for an unknown flag or a value of the wrong type."""
     namespace, rest = parser_of(benchmark).parse_known_args(arguments)
@@ -83,8 +105,8 @@ def parser_of(benchmark: Benchmark) -> ArgumentParser:
     """The parser of one benchmark's command; it gives only the flags that are given, as text or bool."""
     parser = _Parser(
         prog=f"python -m evaluators.{benchmark.name}",
-        usage="%(prog)s --model_path PATH [--use_entropy_control] [flags]",
-        description=f"{benchmark.title}: a base run, or with --use_entropy_control an SRGen run.",
+        usage="%(prog)s --model_path PATH [--method NAME] [flags]",
+        description=f"{benchmark.title}: a base run, or with --method srgen an SRGen run.",
         epilog="Flags win over the file of --config, the file over the environment, that over the defaults.",
         allow_abbrev=False,
         argument_default=SUPPRESS,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from srgen.config import Sampling, SRGenConfig
+from srgen.methods.contract import Method
 
 FinishReason = Literal["stop", "length", "error"]
 
@@ -31,7 +32,9 @@ class Request:
     seed: int
     """Seed of the sample's own random stream, 0 <= seed < 2**63."""
     srgen: SRGenConfig | None = None
-    """SRGen's parameters; None generates plainly."""
+    """SRGen's parameters; None generates without it."""
+    methods: tuple[Method, ...] = ()
+    """Further methods, in the order in which they begin; SRGen works on the rows that they leave."""
     ignore_eos: bool = False
     """Go on after an end token until the budget is spent, for measuring speed."""
     record_entropy: bool = False
@@ -80,6 +83,8 @@ class Completion:
     """Decoded without special tokens, cut before a stop string."""
     finish_reason: FinishReason
     reflections: tuple[Reflection, ...] = ()
+    reports: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What the request's methods report, by the method's name."""
     entropies: tuple[float, ...] | None = field(default=None)
     """With `record_entropy`: entropies[i] is that of the step that gave token_ids[i], before any reflection; the
     first is NaN, since the prompt's own forward pass is not monitored."""

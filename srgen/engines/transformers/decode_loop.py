@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from srgen.chat import encode, marker_tokens, token_set
-from srgen.engines.base import Completion, FinishReason, Request
+from srgen.engines.base import Completion, FinishReason, Reflection, Request
+from srgen.engines.method_rows import MethodRows, Reports, Started
 from srgen.engines.transformers import decode_attention
 from srgen.engines.transformers.forward import Forward
 from srgen.engines.transformers.guard import checked_passes
 from srgen.engines.transformers.token_choice import Row, choose_tokens
 from srgen.method.processor import SRGenProcessor
-from srgen.method.readout import readout_of
+from srgen.method.readout import Readout, readout_of
 from srgen.method.sampling import Sampler
 
 
@@ -34,6 +36,8 @@ class DecodeLoop:
         self._processor: SRGenProcessor | None = None
         self.rows: list[Row] = []
         self._sampler: Sampler | None = None
+        self._methods: MethodRows | None = None
+        self._readout: Readout | None = None
         self._attention = model.config._attn_implementation
         if self._attention == "sdpa":
             model.set_attn_implementation(decode_attention.IMPLEMENTATION)
@@ -97,7 +101,7 @@ class DecodeLoop:
         logits, hidden = self._passes.step([row.tokens[-1] for row in self.rows])
         if self._sampler is None:
             self._sampler = self._build_sampler(self.rows)
-        choose_tokens(self.rows, logits, hidden, self._sampler, self._processor)
+        self._choose(self.rows, logits, hidden, self._sampler)
         return self._collect()
 
     def _row(self, request: Request) -> Row | Completion:
@@ -114,13 +118,32 @@ class DecodeLoop:
         logits, hidden = self._passes.admit([row.prompt for row in rows])
         self.rows += rows
         self._sampler = None
-        for row, states in zip(rows, hidden, strict=True):
-            if row.request.srgen is not None:
-                temperature = row.request.sampling.entropy_temperature
-                self._srgen().admit(row, row.request.srgen, temperature, row.prompt, states)
-        newest = torch.stack([states[-1] for states in hidden])
-        choose_tokens(rows, logits, newest, self._build_sampler(rows), self._processor)
+        self._begin(rows, hidden)
+        self._choose(rows, logits, torch.stack([states[-1] for states in hidden]), self._build_sampler(rows))
         return self._collect()
+
+    def _begin(self, rows: list[Row], states: list[Tensor]) -> None:
+        """Hand the prompts' last hidden states, (n, d) each, to the methods that want them, SRGen last."""
+        started = [
+            Started(row, row.request.methods, row.prompt, hidden)
+            for row, hidden in zip(rows, states, strict=True)
+            if row.request.methods
+        ]
+        if started:
+            if self._methods is None:
+                self._methods = MethodRows(self._head())
+            self._methods.begin(started)
+        for row, hidden in zip(rows, states, strict=True):
+            if row.request.srgen is not None:
+                seen = hidden if self._methods is None else self._methods.hidden(row, hidden)
+                temperature = row.request.sampling.entropy_temperature
+                self._srgen().admit(row, row.request.srgen, temperature, row.prompt, seen)
+
+    def _choose(self, rows: list[Row], logits: Tensor, hidden: Tensor, sampler: Sampler) -> None:
+        """Append each row's next token; logits (n, V) and hidden (n, d) as the model gave them."""
+        if self._methods is not None:
+            hidden, logits = self._methods.apply(rows, hidden, logits, [row.tokens for row in rows])
+        choose_tokens(rows, logits, hidden, sampler, self._processor)
 
     def _collect(self) -> list[Completion]:
         """Completions of the rows that ended, which leave the batch."""
@@ -150,7 +173,7 @@ class DecodeLoop:
         return any(stop in text for stop in stops)
 
     def _complete(self, row: Row, reason: FinishReason) -> Completion:
-        record = self._release(row)
+        reflections, reports = self._release(row)
         text = self._text(row.tokens)
         for stop in row.request.sampling.stop:
             text = text.split(stop, 1)[0]
@@ -160,7 +183,8 @@ class DecodeLoop:
             token_ids=tuple(row.tokens),
             text=text,
             finish_reason=reason,
-            reflections=record,
+            reflections=reflections,
+            reports=reports,
             entropies=tuple(row.entropies) if row.request.record_entropy else None,
             logprobs=None if row.request.logprobs is None else tuple(row.logprobs),
             seconds=time.monotonic() - row.started,
@@ -169,10 +193,12 @@ class DecodeLoop:
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
 
-    def _release(self, row: Row) -> tuple[Any, ...]:
+    def _release(self, row: Row) -> tuple[tuple[Reflection, ...], Reports]:
+        """End a row for its methods; what they have to say of it."""
+        reports = {} if self._methods is None else self._methods.release(row)
         if self._processor is None or row not in self._processor:
-            return ()
-        return self._processor.release(row).reflections
+            return (), reports
+        return self._processor.release(row).reflections, reports
 
     def _remove(self, index: int) -> None:
         """The last row takes the place of one that left, here as in the cache."""
@@ -188,5 +214,10 @@ class DecodeLoop:
 
     def _srgen(self) -> SRGenProcessor:
         if self._processor is None:
-            self._processor = SRGenProcessor(readout_of(self._model), marker_tokens(self._tokenizer))
+            self._processor = SRGenProcessor(self._head(), marker_tokens(self._tokenizer))
         return self._processor
+
+    def _head(self) -> Readout:
+        if self._readout is None:
+            self._readout = readout_of(self._model)
+        return self._readout

@@ -1,0 +1,194 @@
+"""SLOT, alone and with SRGen, against autograd from the paper; the registry; how `--method` is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from srgen import SRGenConfig
+from srgen.config import Sampling
+from srgen.demo_model import DEMO
+from srgen.engines import EngineConfig
+from srgen.engines.base import Completion, Request
+from srgen.engines.transformers.engine import TransformersEngine, load_model
+from srgen.errors import ConfigError
+from srgen.method.prompt_loss import PromptLoss
+from srgen.method.readout import Readout, readout_of
+from srgen.methods.registry import methods, parse
+from srgen.methods.slot import Slot
+from tests.tiny_models import ByteTokenizer, head, reference_generate, tiny_model
+
+PROMPTS = [[5, 9, 77, 31, 8], [3, 14, 15, 92, 65, 35, 89, 79, 32, 38, 46], [27, 18, 28], [141, 42, 135, 62, 37, 30, 95]]
+TOKENS = 24
+
+
+def slot_delta(model: Any, prompt: list[int], slot: Slot) -> Tensor:
+    """delta by autograd and torch's own AdamW, on the cross entropy of the prompt alone."""
+    ids = torch.tensor([prompt])
+    with torch.no_grad():
+        hidden = model.get_decoder()(input_ids=ids).last_hidden_state[0]
+    delta = torch.zeros(hidden.shape[1], requires_grad=True)
+    optimizer = torch.optim.AdamW([delta], lr=slot.lr, betas=(0.9, 0.999), eps=1e-5, weight_decay=1e-8)
+    for _ in range(slot.times):
+        loss = torch.nn.functional.cross_entropy(head(model, hidden + delta)[:-1], ids[0, 1:])
+        (delta.grad,) = torch.autograd.grad(loss, [delta])
+        optimizer.step()
+    return delta.detach()
+
+
+class Shifted:
+    """A model whose decoder adds delta to its last hidden states, for `reference_generate`."""
+
+    def __init__(self, model: Any, delta: Tensor) -> None:
+        self.config, self.get_output_embeddings = model.config, model.get_output_embeddings
+        self._model, self._delta = model, delta
+
+    def get_decoder(self) -> Any:
+        def decode(**inputs: Any) -> Any:
+            output = self._model.get_decoder()(**inputs)
+            output.last_hidden_state = output.last_hidden_state + self._delta
+            return output
+
+        return decode
+
+
+NEVER = SRGenConfig(max_retries=0)
+SRGEN = SRGenConfig(
+    entropy_threshold=2.5,
+    adaptive_entropy_N=4,
+    adaptive_entropy_K=0.3,
+    minimal_threshold=1.0,
+    lr=0.1,
+    reflection="exact",
+)
+
+
+def generate(engine: TransformersEngine, prompts: list[list[int]], **options: Any) -> list[Completion]:
+    requests = [
+        Request(
+            id=str(i), prompt=tuple(p), sampling=Sampling(do_sample=False, max_new_tokens=TOKENS), seed=i, **options
+        )
+        for i, p in enumerate(prompts)
+    ]
+    return sorted(engine.generate(requests), key=lambda completion: int(completion.id))
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "gemma2", "gpt2"])
+@pytest.mark.parametrize("srgen", [None, SRGEN], ids=["slot", "srgen+slot"])
+def test_tokens_equal_autograd(name: str, srgen: SRGenConfig | None) -> None:
+    model = tiny_model(name)
+    slot = Slot()
+    expected = [
+        reference_generate(Shifted(model, slot_delta(model, prompt, slot)), prompt, srgen or NEVER, TOKENS)
+        for prompt in PROMPTS
+    ]
+    plain = [reference_generate(model, prompt, NEVER, TOKENS).tokens for prompt in PROMPTS]
+    assert plain != [reference.tokens for reference in expected]
+    for batch_size in (1, 8):
+        engine = TransformersEngine(model, ByteTokenizer(), batch_size=batch_size)
+        found = generate(engine, PROMPTS, srgen=srgen, methods=(slot,))
+        assert [list(completion.token_ids) for completion in found] == [reference.tokens for reference in expected]
+        if srgen is not None:
+            triggers = [[reflection.position for reflection in completion.reflections] for completion in found]
+            assert triggers == [reference.triggers for reference in expected]
+            assert any(triggers)
+        assert all(completion.reports["slot"]["delta_norm"] > 0 for completion in found)
+        engine._loop.close()
+
+
+def test_mixed_batches_leave_each_other_alone() -> None:
+    model = tiny_model("gemma2")
+    engine = TransformersEngine(model, ByteTokenizer(), batch_size=8)
+    alone = [generate(engine, PROMPTS, methods=chosen) for chosen in ((), (Slot(),), (Slot(times=2, lr=0.3),))]
+    requests = [
+        Request(
+            id=f"{i}/{way}",
+            prompt=tuple(prompt),
+            sampling=Sampling(do_sample=False, max_new_tokens=TOKENS),
+            seed=i,
+            methods=chosen,
+        )
+        for i, prompt in enumerate(PROMPTS)
+        for way, chosen in enumerate([(), (Slot(),), (Slot(times=2, lr=0.3),)])
+    ]
+    for completion in engine.generate(requests):
+        i, way = map(int, completion.id.split("/"))
+        assert completion.token_ids == alone[way][i].token_ids
+        assert bool(completion.reports) == bool(way)
+
+
+def test_a_prompt_of_one_token_has_no_delta() -> None:
+    engine = TransformersEngine(tiny_model("llama"), ByteTokenizer())
+    (plain,), (slotted,) = generate(engine, [[7]]), generate(engine, [[7]], methods=(Slot(),))
+    assert plain.token_ids == slotted.token_ids
+
+
+@pytest.mark.parametrize("cap", [None, 5.0])
+@pytest.mark.parametrize("most_logits", [0, 1 << 20])
+def test_prompt_loss_is_the_cross_entropy(cap: float | None, most_logits: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    weight = torch.randn(300, 16, generator=generator)
+    readout = Readout(weight, cap=cap)
+    hidden, shift = torch.randn(40, 16, generator=generator), torch.randn(300, generator=generator) * 3
+    labels = torch.randint(0, 300, (40,), generator=generator)
+    loss, gradient = PromptLoss(readout, hidden, labels.tolist(), most_logits)(shift)
+    variable = shift.double().requires_grad_()
+    logits = hidden.double() @ weight.double().T + variable
+    expected = torch.nn.functional.cross_entropy(cap * torch.tanh(logits / cap) if cap else logits, labels)
+    (slope,) = torch.autograd.grad(expected, [variable])
+    torch.testing.assert_close(loss.double(), expected.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(gradient.double(), slope, rtol=1e-4, atol=1e-7)
+
+
+def test_demo_model_equals_autograd() -> None:
+    model, tokenizer = load_model(EngineConfig(model_path=DEMO, device="cpu", dtype="float32"))
+    slot = Slot(times=3, lr=0.02)
+    texts = ["What is 7 times 8?", "Ann has 3 apples and buys 12 more. How many apples does she have now?"]
+    prompts = [tokenizer(text)["input_ids"] for text in texts]
+    readout = readout_of(model)
+    expected = []
+    for prompt in prompts:
+        delta = slot_delta(model, prompt, slot)
+        with torch.no_grad():
+            shift = readout.shift(delta[None])[0]
+            answer = model.generate(
+                torch.tensor([prompt]),
+                max_new_tokens=16,
+                do_sample=False,
+                logits_processor=[lambda _ids, scores, shift=shift: scores + shift],
+            )
+        expected.append(answer[0, len(prompt) :].tolist())
+    for batch_size in (1, 8):
+        engine = TransformersEngine(model, tokenizer, batch_size=batch_size)
+        requests = [
+            Request(
+                id=str(i),
+                prompt=tuple(prompts[i % 2]),
+                sampling=Sampling(do_sample=False, max_new_tokens=16),
+                seed=i,
+                methods=(slot,),
+            )
+            for i in range(2 if batch_size == 1 else 8)
+        ]
+        for completion in engine.generate(requests):
+            assert list(completion.token_ids) == expected[int(completion.id) % 2]
+        engine._loop.close()
+
+
+def test_parse() -> None:
+    assert parse("base") == ()
+    assert parse("srgen") == ("srgen",)
+    assert parse("slot+srgen") == parse("srgen+slot") == ("srgen", "slot")
+    assert "slot" in methods()
+    for text, message in (("slto", "did you mean 'slot'"), ("slot+slot", "twice"), ("base+slot", "plain decoding")):
+        with pytest.raises(ConfigError, match=message):
+            parse(text)
+
+
+@pytest.mark.parametrize("values", [{"times": 0}, {"lr": 0.0}, {"lr": float("nan")}])
+def test_slot_refuses(values: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="slot_"):
+        Slot(**values)
