@@ -25,8 +25,8 @@ SUPPORT_TAIL_POWER = 0.5
 class ContextStore(Protocol):
     """Contexts of several samples; a slot is a small integer that belongs to one sample."""
 
-    def open(self) -> int:
-        """A slot with an empty context."""
+    def open(self, prompt: int | None = None) -> int:
+        """A slot whose context begins with that of the slot `prompt`, which stays open as long, or empty."""
         ...
 
     def close(self, slot: int) -> None:
@@ -106,9 +106,9 @@ class SketchStore(PagedStore):
         held = [*self._pools.values(), self._rest]
         return sum(pool.nbytes for pool in (held if self._rest_slope is None else [*held, self._rest_slope]))
 
-    def open(self) -> int:
-        """A slot with an empty context."""
-        slot = super().open()
+    def open(self, prompt: int | None = None) -> int:
+        """See ContextStore."""
+        slot = super().open(prompt)
         slots = len(self._pages.lengths)
         self._rest = grown(self._rest, slots)
         self._rest[slot] = 0
@@ -171,13 +171,14 @@ class SketchStore(PagedStore):
 
     def sketch(self, slot: int) -> Sketch:
         """The slot's context as it is now; good until rows are appended to it."""
-        if slot in self._waiting:
+        parts = self._parts(slot)
+        if any(part in self._waiting for part in parts):
             self._flush()
         return Sketch(
             tuple(Chunk(**chunk) for chunk in self._chunks(slot)),
-            self._rest[slot],
+            self._rest[parts].sum(0),
             self._readout.move,
-            None if self._rest_slope is None else self._rest_slope[slot],
+            None if self._rest_slope is None else self._rest_slope[parts].sum(0),
             self._cap,
             self._tail_power,
         )

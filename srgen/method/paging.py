@@ -89,14 +89,18 @@ class PagedStore:
         self._pages = Pages()
         self._pools: dict[str, Tensor] = {"labels": torch.zeros(0, dtype=torch.int32, device=readout.device)}
         self._chunk = chunk_rows(readout.device, row_elements)
+        self._prompts: dict[int, int | None] = {}
 
-    def open(self) -> int:
-        """A slot with an empty context."""
-        return self._pages.open()
+    def open(self, prompt: int | None = None) -> int:
+        """A slot whose context begins with that of the slot `prompt`, or empty."""
+        slot = self._pages.open()
+        self._prompts[slot] = prompt
+        return slot
 
     def close(self, slot: int) -> None:
         """Free a slot."""
         self._pages.close(slot)
+        del self._prompts[slot]
 
     def _write(self, slots: Sequence[int], values: dict[str, Tensor]) -> None:
         rows = torch.tensor(self._pages.extend(slots), device=self._readout.device)
@@ -104,12 +108,18 @@ class PagedStore:
             pool = self._pools[name] = grown(self._pools[name], self._pages.capacity * PAGE)
             pool[rows] = value.to(pool.dtype)
 
+    def _parts(self, slot: int) -> list[int]:
+        """The slots that hold a slot's context, in order."""
+        prompt = self._prompts[slot]
+        return [slot] if prompt is None else [prompt, slot]
+
     def _chunks(self, slot: int) -> Iterator[dict[str, Tensor]]:
-        length = self._pages.lengths[slot]
-        for start in range(0, length, self._chunk):
-            stop = min(start + self._chunk, length)
-            yield {name: self._pages.gather(pool, slot, start, stop) for name, pool in self._pools.items()}
+        for part in self._parts(slot):
+            length = self._pages.lengths[part]
+            for start in range(0, length, self._chunk):
+                stop = min(start + self._chunk, length)
+                yield {name: self._pages.gather(pool, part, start, stop) for name, pool in self._pools.items()}
 
     def _mean(self, slot: int, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        length = max(1, self._pages.lengths[slot])
+        length = max(1, sum(self._pages.lengths[part] for part in self._parts(slot)))
         return loss / length, gradient / length

@@ -19,7 +19,7 @@ from srgen.config import SRGenConfig
 from srgen.engines.base import Reflection
 from srgen.method.context import ContextStore, SketchStore, context_store
 from srgen.method.entropy import EntropyMonitor, entropy
-from srgen.method.paging import chunk_rows
+from srgen.method.prompts import HiddenRows, Prompt, SharedPrompts
 from srgen.method.readout import Readout
 from srgen.method.reflection import Corrected, reflect
 from srgen.method.rows import Rows
@@ -41,8 +41,10 @@ class _Sample:
     store: ContextStore
     slot: int | None
     """Its context; None once no reflection is left."""
-    waiting: list[tuple[Tensor, list[int]]] = field(default_factory=list)
-    """Rows that the context does not have yet: hidden states (n, d) and the tokens that followed."""
+    prompt: Prompt | None
+    """What its context begins with, shared with other samples; None where it came in parts, or with `slot`."""
+    waiting: HiddenRows = field(default_factory=HiddenRows)
+    """Rows that the context does not have yet."""
     threshold: float = math.nan
     entropies: list[float] = field(default_factory=list)
     reflections: list[Reflection] = field(default_factory=list)
@@ -69,6 +71,7 @@ class SRGenProcessor:
         self._masked = masked_tokens
         self._samples: dict[Key, _Sample] = {}
         self._stores: dict[tuple[str, int], ContextStore] = {}
+        self._prompts = SharedPrompts(readout)
 
     def __contains__(self, key: Key) -> bool:
         return key in self._samples
@@ -81,22 +84,22 @@ class SRGenProcessor:
     def admit(self, key: Key, config: SRGenConfig, temperature: float, prompt: Sequence[int], hidden: Tensor) -> None:
         """Begin a sample with its prompt: n token ids, and hidden (n, d), their last hidden states."""
         store = self._store(config)
-        slot = store.open() if config.max_retries else None
-        self._samples[key] = _Sample(config, temperature, EntropyMonitor(config), store, slot)
-        if slot is not None:
-            self.extend(key, hidden[:-1], prompt[1:])
+        shared = slot = None
+        if config.max_retries:
+            shared = self._prompts.use(store, prompt, hidden, self._masked_by(config)) if prompt else None
+            slot = store.open(shared.slot if shared else None)
+        self._samples[key] = _Sample(config, temperature, EntropyMonitor(config), store, slot, shared)
+        if shared is not None and len(shared.rows) > WAITING_ROWS:
+            shared.rows.move_to(store, shared.slot, self._readout)
 
     def extend(self, key: Key, hidden: Tensor, labels: Sequence[int]) -> None:
         """Add context rows: hidden states (n, d) and the n tokens that followed."""
         sample = self._samples[key]
         if sample.slot is None:
             return
-        kept = [i for i, label in enumerate(labels) if not self._is_masked(sample, label)]
-        # Indexing copies, so that the rest of a padded batch is not kept alive.
-        rows = hidden[torch.tensor(kept, dtype=torch.int64, device=hidden.device)].to(self._readout.device)
-        sample.waiting.append((rows, [labels[i] for i in kept]))
-        if sample.reflections or sum(len(waiting) for _, waiting in sample.waiting) > WAITING_ROWS:
-            self._fill(sample)
+        sample.waiting.add(hidden, labels, self._masked_by(sample.config), self._readout.device)
+        if sample.reflections or len(sample.waiting) > WAITING_ROWS:
+            sample.waiting.move_to(sample.store, sample.slot, self._readout)
 
     def triggered(self, keys: Sequence[Key], entropies: Sequence[float]) -> list[int]:
         """Record one step's entropies (nats, at each sample's temperature); indices of the rows that trigger."""
@@ -131,7 +134,7 @@ class SRGenProcessor:
         groups: dict[int, tuple[ContextStore, list[int], list[int]]] = {}
         for row, (key, token) in enumerate(zip(keys, tokens, strict=True)):
             sample = self._samples.get(key)
-            if sample is not None and sample.slot is not None and not self._is_masked(sample, token):
+            if sample is not None and sample.slot is not None and token not in self._masked_by(sample.config):
                 _, slots, kept = groups.setdefault(id(sample.store), (sample.store, [], []))
                 slots.append(sample.slot)
                 kept.append(row)
@@ -145,8 +148,7 @@ class SRGenProcessor:
     def release(self, key: Key) -> Record:
         """End a sample and free its context."""
         sample = self._samples.pop(key)
-        if sample.slot is not None:
-            sample.store.close(sample.slot)
+        self._close(sample)
         return Record(tuple(sample.entropies), tuple(sample.reflections))
 
     def record(self, key: Key) -> Record:
@@ -168,23 +170,25 @@ class SRGenProcessor:
         for sample, reflection, delta in zip(samples, statistics, corrected.delta, strict=True):
             sample.reflections.append(reflection)
             sample.delta = delta
-            if len(sample.reflections) == config.max_retries and sample.slot is not None:
-                sample.store.close(sample.slot)
-                sample.slot = None
+            if len(sample.reflections) == config.max_retries:
+                self._close(sample)
         return corrected.logits
 
     def _fill(self, sample: _Sample) -> None:
-        """Move the rows that wait into the context, in chunks of bounded size."""
+        """Move the rows that wait into the context."""
         assert sample.slot is not None
-        size = chunk_rows(self._readout.device, self._readout.vocabulary)
-        for hidden, labels in sample.waiting:
-            for start in range(0, len(labels), size):
-                rows, chunk = hidden[start : start + size], labels[start : start + size]
-                # The exact store computes logits rows when it needs them.
-                logits = None if sample.config.reflection == "exact" else self._readout.logits(rows)
-                targets = torch.tensor(chunk, device=self._readout.device)
-                sample.store.append([sample.slot] * len(chunk), targets, Rows(rows, logits))
-        sample.waiting.clear()
+        if sample.prompt is not None:
+            sample.prompt.rows.move_to(sample.store, sample.prompt.slot, self._readout)
+        sample.waiting.move_to(sample.store, sample.slot, self._readout)
+
+    def _close(self, sample: _Sample) -> None:
+        """Free the context; no reflection is left."""
+        if sample.slot is not None:
+            sample.store.close(sample.slot)
+            sample.slot = None
+        if sample.prompt is not None:
+            self._prompts.release(sample.prompt)
+            sample.prompt = None
 
     def _store(self, config: SRGenConfig) -> ContextStore:
         kind = (config.reflection, config.kept_entries)
@@ -192,8 +196,8 @@ class SRGenProcessor:
             self._stores[kind] = context_store(self._readout, *kind)
         return self._stores[kind]
 
-    def _is_masked(self, sample: _Sample, label: int) -> bool:
-        return sample.config.mask_special_tokens and label in self._masked
+    def _masked_by(self, config: SRGenConfig) -> frozenset[int]:
+        return self._masked if config.mask_special_tokens else frozenset()
 
 
 def _reflect(
