@@ -21,6 +21,7 @@ from evaluators.settings.flags import FLAGS
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig, first_directory, run_directory
 from evaluators.settings.sources import Settings, method_names, read_settings
 from evaluators.settings.weights import weights_of
+from srgen import engines
 from srgen.config import Sampling, SRGenConfig
 from srgen.demo_model import DEMO, resolve_model_path
 from srgen.errors import ConfigError, SRGenError
@@ -29,6 +30,8 @@ from srgen.methods.registry import SRGEN, methods
 log = logging.getLogger(__name__)
 METHOD_BACKENDS = ("transformers",)
 """Engines that run every method; the others run SRGen only."""
+HOLDS_WEIGHTS = ("transformers", "vllm", "released")
+"""Engines for which --model_path is a folder or a hub id; to others it may be anything."""
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -135,8 +138,9 @@ def _values(settings: Settings, owner: type) -> dict[str, Any]:
 
 
 def check_backend(config: RunConfig) -> None:
-    """Raise ConfigError for flags of another backend, and for a model that is not there."""
+    """Raise ConfigError for an unknown backend, flags of another one, and for a model that is not there."""
     model = config.model
+    engines.check_backend(model.backend)
     for name in ("reencode_context", "budget_per_pass", "drop_last_reflection"):
         if getattr(model, name) and model.backend != "released":
             raise ConfigError(f"--{name} is an accident of the released code; it goes with --backend released")
@@ -145,7 +149,7 @@ def check_backend(config: RunConfig) -> None:
     for method in config.methods:
         if model.backend not in METHOD_BACKENDS:
             raise ConfigError(f"{method.name} runs with --backend {' and '.join(METHOD_BACKENDS)}, not {model.backend}")
-    if model.backend != "openai":
+    if model.backend in HOLDS_WEIGHTS:
         check_model_path(model.model_path)
 
 

@@ -19,7 +19,7 @@ from evaluators.benchmarks.benchmark import Question
 from evaluators.benchmarks.data_config import DataConfig
 from evaluators.benchmarks.fields import integer_text, last_boxed, whole_number
 from evaluators.benchmarks.questions import load_questions
-from evaluators.benchmarks.registry import NAMES, benchmark_named, listing
+from evaluators.benchmarks.registry import benchmark_named, benchmarks, listing
 from evaluators.gpqa import OPTIONS, option_order
 from evaluators.gsm8k import final_number
 
@@ -158,7 +158,7 @@ def test_expected_counts_and_sources() -> None:
 
 def test_listing_names_every_benchmark_and_repository() -> None:
     text = listing()
-    for name in NAMES:
+    for name in benchmarks():
         assert f"\n{name} " in text
         assert all(source.repository in text for source in benchmark_named(name).versions.values())
 

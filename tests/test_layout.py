@@ -32,7 +32,7 @@ SRGEN = (
     ("engines.base",),
     ("methods.contract",),
     ("config",),
-    ("suggest",),
+    ("suggest", "discovery"),
     ("errors",),
 )
 """The same for srgen; its other files, `api` and the commands, stand above."""

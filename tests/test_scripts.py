@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.benchmarks.registry import NAMES, benchmark_named
+from evaluators.benchmarks.registry import benchmark_named, benchmarks
 from evaluators.settings.flags import BY_NAME
 from evaluators.settings.sources import parse_arguments
 
@@ -52,12 +52,12 @@ def run(root: Path, script: str, *arguments: str, fail_at: str = "nothing") -> t
 
 
 def test_there_is_a_script_for_each_benchmark() -> None:
-    assert {f"parallel_{name}.sh" for name in NAMES} | {"parallel_aime_distill_qwen.sh"} == {
+    assert {f"parallel_{name}.sh" for name in benchmarks()} | {"parallel_aime_distill_qwen.sh"} == {
         p.name for p in OF_BENCHMARKS
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", benchmarks())
 def test_base_then_srgen_then_compare(name: str, root: Path) -> None:
     status, calls, _ = run(root, f"parallel_{name}.sh", "my/model", "--average", "4", "--system_prompt", "two words")
     common = f"-m evaluators.{name} --model_path my/model --parallel --average 4 --system_prompt two words"

@@ -53,7 +53,7 @@ class Benchmark:
     versions: Mapping[str, Source]
     """By version name; the first one is the default. Empty for a benchmark that is embedded in the project."""
     embedded: str | None = None
-    """File in evaluators/benchmarks/data that holds the questions of an embedded benchmark."""
+    """File of questions of a benchmark without versions: a name in evaluators/benchmarks/data, or a path."""
     content: str | None = None
     """Hash of the embedded questions, as in `Source`."""
     system_prompt: str
@@ -63,3 +63,5 @@ class Benchmark:
     an answer that cannot be one."""
     max_new_tokens: int = 4096
     """Default token budget of a sample."""
+    command: str | None = None
+    """What follows `python -m evaluators` to run it, where that is not its name."""

@@ -40,7 +40,9 @@ def _rows(benchmark: Benchmark, data: DataConfig) -> tuple[list[Row], str]:
     if data.dataset_path is None:
         if source is None:
             path = EMBEDDED / str(benchmark.embedded)
-            return file_rows(path), benchmark.name
+            if not path.is_file():
+                raise ConfigError(f"there is no file of questions at {path}")
+            return file_rows(path), str(path) if benchmark.command else benchmark.name
         return hub_rows(source, data.split), source.repository
     path = Path(data.dataset_path).expanduser()
     if path.is_dir():

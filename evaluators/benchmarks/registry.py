@@ -1,27 +1,38 @@
-"""All benchmarks by name."""
+"""All benchmarks by name: the files of evaluators/ that assign BENCHMARK, and the entry points of other packages."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib.metadata import EntryPoint
 
 from evaluators.benchmarks.benchmark import Benchmark
+from srgen.discovery import discover, load
+from srgen.errors import ConfigError
 from srgen.suggest import unknown_name
 
-NAMES = ("aime", "hmmt", "amc", "math500", "gsm8k", "gpqa", "mini")
+GROUP = "srgen.benchmarks"
+"""The entry point group in which another package offers a `Benchmark` under its name."""
+
+
+def benchmarks() -> dict[str, EntryPoint]:
+    """Where each benchmark is, by name; none of them is imported. Raises ConfigError for a name that is taken twice."""
+    return discover("evaluators", "BENCHMARK", GROUP)
 
 
 def benchmark_named(name: str) -> Benchmark:
-    """The benchmark of that name. Raises ConfigError suggesting the nearest one."""
-    if name not in NAMES:
-        raise unknown_name("benchmark", name, NAMES)
-    benchmark: Benchmark = import_module(f"evaluators.{name}").BENCHMARK
+    """The benchmark of that name. Raises ConfigError for an unknown name, suggesting the nearest one."""
+    known = benchmarks()
+    if name not in known:
+        raise unknown_name("benchmark", name, known)
+    benchmark = load(known[name])
+    if not isinstance(benchmark, Benchmark) or benchmark.name != name:
+        raise ConfigError(f"{known[name].value} is not a Benchmark called {name!r}")
     return benchmark
 
 
 def listing() -> str:
     """One line per benchmark and version: name, version, questions, where the questions are."""
     lines = [("benchmark", "version", "questions", "source")]
-    for benchmark in map(benchmark_named, NAMES):
+    for benchmark in map(benchmark_named, benchmarks()):
         if benchmark.embedded:
             lines.append((benchmark.name, "", "", "embedded"))
         for index, (version, source) in enumerate(benchmark.versions.items()):

@@ -26,7 +26,13 @@ FLAGS = (
         "Model folder, hub id, or `demo` for the embedded one.",
         default_text="required",
     ),
-    sets("model", ModelConfig, "backend", "", "Engine that generates."),
+    sets(
+        "model",
+        ModelConfig,
+        "backend",
+        "name",
+        "Engine that generates: transformers, vllm, openai, released, or an installed one.",
+    ),
     sets("model", ModelConfig, "dtype", "", "Number format of the weights; auto is bfloat16 on CUDA, float32 on CPU."),
     sets(
         "model",

@@ -17,7 +17,6 @@ from srgen.errors import ConfigError
 from srgen.methods.contract import Method
 from srgen.methods.registry import SRGEN, check_combination, named
 
-Backend = Literal["transformers", "vllm", "released", "openai"]
 Launcher = Literal["local", "ray"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -28,7 +27,8 @@ class ModelConfig:
 
     model_path: str
     """Folder, hub id, or `demo` for the embedded model."""
-    backend: Backend = "transformers"
+    backend: str = "transformers"
+    """Name of an engine: `srgen.engines.engines()` knows them."""
     dtype: DType = "auto"
     """auto is bfloat16 on CUDA and float32 on CPU."""
     attn_implementation: str | None = None

@@ -104,7 +104,7 @@ class _Parser(ArgumentParser):
 def parser_of(benchmark: Benchmark) -> ArgumentParser:
     """The parser of one benchmark's command; it gives only the flags that are given, as text or bool."""
     parser = _Parser(
-        prog=f"python -m evaluators.{benchmark.name}",
+        prog=f"python -m evaluators {benchmark.command or benchmark.name}",
         usage="%(prog)s --model_path PATH [--method NAME] [flags]",
         description=f"{benchmark.title}: a base run, or with --method srgen an SRGen run.",
         epilog="Flags win over the file of --config, the file over the environment, that over the defaults.",

@@ -6,8 +6,11 @@ Each engine's library is imported when that engine is loaded; an engine imports 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 
+from srgen.discovery import discover, load
 from srgen.engines.base import Engine
+from srgen.suggest import unknown_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +49,30 @@ class EngineConfig:
     """For the openai backend: the environment variable that holds the key."""
 
 
+GROUP = "srgen.engines"
+"""The entry point group in which another package offers an engine's class under the name of its backend."""
+
+
+def engines() -> dict[str, EntryPoint]:
+    """Where each engine's class is, by backend; none is imported. Raises ConfigError for a name that is taken twice.
+
+    A class has `load(config: EngineConfig)`, which returns an `Engine`.
+    """
+    return discover(__name__, "ENGINE", GROUP)
+
+
+def check_backend(name: str) -> None:
+    """Raise ConfigError for an unknown backend, suggesting the nearest one."""
+    if name not in (known := engines()):
+        raise unknown_name("backend", name, known)
+
+
 def load_engine(config: EngineConfig) -> Engine:
     """Load the model and return its engine.
 
-    Raises ConfigError when the model cannot be found or loaded.
+    Raises ConfigError for an unknown backend, and when the model cannot be found or loaded.
     """
     # Engines are imported on demand: each brings a library that takes seconds to import and may be absent.
-    if config.backend == "vllm":
-        from srgen.engines.vllm.engine import VLLMEngine
-
-        return VLLMEngine.load(config)
-    if config.backend == "released":
-        from srgen.engines.released.loop import ReleasedEngine
-
-        return ReleasedEngine.load(config)
-    if config.backend == "openai":
-        from srgen.engines.openai import OpenAIEngine
-
-        return OpenAIEngine.load(config)
-    from srgen.engines.transformers.engine import TransformersEngine
-
-    return TransformersEngine.load(config)
+    check_backend(config.backend)
+    engine: Engine = load(engines()[config.backend]).load(config)
+    return engine

@@ -174,3 +174,6 @@ def _reason(error: Exception) -> str:
 
 def _nothing() -> None:
     """The default of `on_step`."""
+
+
+ENGINE = OpenAIEngine

@@ -192,3 +192,6 @@ def _has_stop(sample: _Sample, stops: Sequence[str]) -> bool:
 
 def _nothing() -> None:
     """The default of `on_step`."""
+
+
+ENGINE = ReleasedEngine

@@ -123,3 +123,6 @@ def _dtype(name: str, device: str) -> torch.dtype:
     if name not in _DTYPES:
         raise ConfigError(f"dtype must be auto, {', '.join(_DTYPES)}, not {name!r}")
     return _DTYPES[name]
+
+
+ENGINE = TransformersEngine

@@ -245,3 +245,6 @@ class _End:
 
 
 _END = _End()
+
+
+ENGINE = VLLMEngine
