@@ -90,6 +90,7 @@ def test_defaults_are_the_papers_setting_and_a_base_run(model: str, calls: list[
 
 
 VALID = {
+    "backend": "vllm",
     "temperature": 0.7,
     "top_p": 0.8,
     "gpu_memory_utilization": 0.5,
