@@ -89,6 +89,24 @@ def test_64_samples_sketch_their_prompt_once() -> None:
         alone.release(key)
 
 
+def test_states_that_something_else_has_changed_are_not_shared() -> None:
+    readout = head()
+    plain, changed = states(9, LENGTH), states(10, LENGTH)
+    apart = [generate(SRGenProcessor(readout), readout, [1], hidden)[0] for hidden in (plain, changed)]
+    processor = SRGenProcessor(readout)
+    processor.admit("plain", ALWAYS, 1.0, PROMPT, plain)
+    processor.admit("changed", ALWAYS, 1.0, PROMPT, changed, variant="slot")
+    for step in range(3):
+        rows = states(100 + step, 1).repeat(2, 1)
+        hits = processor.triggered(["plain", "changed"], [1.0, 1.0])
+        if hits:
+            processor.reflect(["plain", "changed"], readout.logits(rows))
+        processor.commit(["plain", "changed"], [3, 3], Rows(rows, readout.logits(rows)))
+    for key, delta in zip(("plain", "changed"), apart, strict=True):
+        torch.testing.assert_close(processor.delta(key), delta, atol=1e-5, rtol=1e-3)
+    assert (apart[0] - apart[1]).norm() > 0.1 * apart[0].norm()
+
+
 def test_nothing_of_a_prompt_is_computed_before_a_reflection() -> None:
     readout = head()
     processor = SRGenProcessor(readout)

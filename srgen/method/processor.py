@@ -81,12 +81,26 @@ class SRGenProcessor:
         """Whether some context wants the hidden states of its rows."""
         return any(mode == "exact" for mode, _ in self._stores)
 
-    def admit(self, key: Key, config: SRGenConfig, temperature: float, prompt: Sequence[int], hidden: Tensor) -> None:
-        """Begin a sample with its prompt: n token ids, and hidden (n, d), their last hidden states."""
+    def admit(
+        self,
+        key: Key,
+        config: SRGenConfig,
+        temperature: float,
+        prompt: Sequence[int],
+        hidden: Tensor,
+        *,
+        variant: Hashable = None,
+    ) -> None:
+        """Begin a sample with its prompt: n token ids, and hidden (n, d), their last hidden states.
+
+        Samples with the same prompt share its rows where `variant` is the same: what else, if anything, has changed
+        the states.
+        """
         store = self._store(config)
         shared = slot = None
         if config.max_retries:
-            shared = self._prompts.use(store, prompt, hidden, self._masked_by(config)) if prompt else None
+            if prompt:
+                shared = self._prompts.use(store, prompt, hidden, self._masked_by(config), variant)
             slot = store.open(shared.slot if shared else None)
         self._samples[key] = _Sample(config, temperature, EntropyMonitor(config), store, slot, shared)
         if shared is not None and len(shared.rows) > WAITING_ROWS:

@@ -65,12 +65,14 @@ class SharedPrompts:
         self._readout = readout
         self._prompts: dict[Hashable, Prompt] = {}
 
-    def use(self, store: ContextStore, tokens: Sequence[int], hidden: Tensor, masked: frozenset[int]) -> Prompt:
+    def use(
+        self, store: ContextStore, tokens: Sequence[int], hidden: Tensor, masked: frozenset[int], variant: Hashable
+    ) -> Prompt:
         """The prompt of one more sample: n token ids, and hidden (n, d), their last hidden states.
 
-        A prompt that is known keeps the states that it came with first.
+        A prompt that is known, in the same variant, keeps the states that it came with first.
         """
-        key = (id(store), tuple(tokens), bool(masked))
+        key = (id(store), tuple(tokens), masked, variant)
         prompt = self._prompts.pop(key, None)
         if prompt is None:
             prompt = Prompt(key, store, store.open())

@@ -137,7 +137,9 @@ class DecodeLoop:
             if row.request.srgen is not None:
                 seen = hidden if self._methods is None else self._methods.hidden(row, hidden)
                 temperature = row.request.sampling.entropy_temperature
-                self._srgen().admit(row, row.request.srgen, temperature, row.prompt, seen)
+                # Methods depend on nothing but the prompt, so that equal ones leave equal states.
+                methods = row.request.methods
+                self._srgen().admit(row, row.request.srgen, temperature, row.prompt, seen, variant=methods)
 
     def _choose(self, rows: list[Row], logits: Tensor, hidden: Tensor, sampler: Sampler) -> None:
         """Append each row's next token; logits (n, V) and hidden (n, d) as the model gave them."""
