@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from evaluators.benchmarks.benchmark import Benchmark, Question
 from evaluators.benchmarks.data_config import DataConfig
+from evaluators.benchmarks.few_shot import read_examples
 from evaluators.benchmarks.prompts import place_instruction
 from evaluators.benchmarks.questions import read_questions, source_of
 from evaluators.records.provenance import deciding, unlike
@@ -26,6 +27,7 @@ from srgen.config import Sampling, SRGenConfig
 from srgen.demo_model import DEMO, resolve_model_path
 from srgen.errors import ConfigError, SRGenError
 from srgen.methods.registry import SRGEN, methods
+from srgen.thinking import steers
 
 log = logging.getLogger(__name__)
 METHOD_BACKENDS = ("transformers",)
@@ -88,8 +90,13 @@ def run_config(benchmark: Benchmark, settings: Settings) -> RunConfig:
     prompt = settings["system_prompt"]
     data = _values(settings, DataConfig) | {
         "version": version,
+        "prefix": settings["prefix"].replace("\\n", "\n"),
         "system_prompt": benchmark.system_prompt if prompt is None else prompt,
     }
+    if (data["few_shot"] is not None) != (data["prompt_style"] == "fewshot"):
+        raise ConfigError("--prompt_style fewshot and --few_shot FILE go together")
+    if data["few_shot"] is not None:
+        data["examples"] = read_examples(Path(data["few_shot"]))
     srgen = SRGenConfig(**_values(settings, SRGenConfig))
     others = {name: kind(**_values(settings, kind)) for name, kind in methods().items()}
     names = method_names(settings)
@@ -149,6 +156,13 @@ def check_backend(config: RunConfig) -> None:
     for method in config.methods:
         if model.backend not in METHOD_BACKENDS:
             raise ConfigError(f"{method.name} runs with --backend {' and '.join(METHOD_BACKENDS)}, not {model.backend}")
+    sampling = config.sampling
+    if steers(sampling) and model.backend != "transformers":
+        raise ConfigError("--thinking_budget and --ignore_end go with --backend transformers")
+    if config.data.prefix and model.backend == "openai":
+        raise ConfigError("--prefix needs an engine of our own: an endpoint takes no beginning of an answer")
+    if model.chat_template_kwargs is not None and config.data.prompt_style != "chat":
+        raise ConfigError("--chat_template_kwargs go with --prompt_style chat: the other styles use no template")
     if model.backend in HOLDS_WEIGHTS:
         check_model_path(model.model_path)
 

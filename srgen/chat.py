@@ -2,33 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import functools
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from srgen.engines.base import Message
+from srgen.engines.base import Message, Request
+from srgen.errors import ConfigError
 
 MARKERS = ("system", "user", "assistant", ":", "\n")
 
 
-def encode(tokenizer: Any, prompt: str | Sequence[Message] | Sequence[int]) -> list[int]:
-    """Token ids of plain text, of a chat with the generation prompt added, or of ids used as they are."""
+def encode_request(tokenizer: Any, request: Request) -> list[int]:
+    """Token ids of a request's prompt. Raises ConfigError for arguments that the chat template does not know."""
+    arguments = json.loads(request.template_arguments or "{}")
+    return encode(tokenizer, request.prompt, arguments, request.prefix)
+
+
+def encode(
+    tokenizer: Any,
+    prompt: str | Sequence[Message] | Sequence[int],
+    template_arguments: Mapping[str, Any] = MappingProxyType({}),
+    prefix: str = "",
+) -> list[int]:
+    """Token ids of plain text, of a chat with the generation prompt added, or of ids used as they are.
+
+    `prefix` is the answer's beginning. Raises ConfigError for `template_arguments` that the template does not know.
+    """
     if isinstance(prompt, str):
-        return list(tokenizer(prompt)["input_ids"])
+        return list(tokenizer(prompt + prefix)["input_ids"])
     messages = [item for item in prompt if isinstance(item, Message)]
     if not messages:
-        return [item for item in prompt if isinstance(item, int)]
+        ids = [item for item in prompt if isinstance(item, int)]
+        return ids + list(tokenizer(prefix, add_special_tokens=False)["input_ids"]) if prefix else ids
+    if template_arguments:
+        check_template_arguments(tokenizer, template_arguments)
     if not getattr(tokenizer, "chat_template", None):
-        return list(tokenizer("\n\n".join(message.content for message in messages) + "\n\n")["input_ids"])
+        text = "\n\n".join(message.content for message in messages) + "\n\n"
+        return list(tokenizer(text + prefix)["input_ids"])
     try:
-        text = _render(tokenizer, messages)
+        text = _render(tokenizer, messages, template_arguments)
     except Exception:
         # Templates refuse a system turn in words of their own; the instructions then lead the first user turn.
         folded = fold_system(messages)
         if folded == messages:
             raise
-        text = _render(tokenizer, folded)
+        text = _render(tokenizer, folded, template_arguments)
+    text = text if text.rstrip().endswith(prefix.strip() or "\0") else text + prefix
     # The template writes the special tokens itself.
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def check_template_arguments(tokenizer: Any, arguments: Mapping[str, Any]) -> None:
+    """Raise ConfigError for an argument that the chat template does not read: it would be ignored without a word."""
+    template = getattr(tokenizer, "chat_template", None)
+    if not template:
+        raise ConfigError("chat_template_kwargs need a chat template, and this model has none")
+    source = tokenizer.get_chat_template() if hasattr(tokenizer, "get_chat_template") else template
+    known = _variables(source)
+    for name in arguments:
+        if name not in known:
+            raise ConfigError(
+                f"the model's chat template knows no argument {name!r}; it reads {', '.join(sorted(known)) or 'none'}"
+            )
+
+
+@functools.cache
+def _variables(template: str) -> frozenset[str]:
+    """The names that a chat template takes from outside, without those that every template is given."""
+    # Comes with every way of rendering a template.
+    from jinja2 import meta
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"])
+    # transformers' own tag, around what the assistant says.
+    plain = re.sub(r"{%-?\s*(end)?generation\s*-?%}", "", template)
+    found = meta.find_undeclared_variables(environment.parse(plain))
+    return frozenset(found - {"messages", "add_generation_prompt", "raise_exception", "strftime_now"})
 
 
 def fold_system(messages: Sequence[Message]) -> list[Message]:
@@ -52,6 +104,6 @@ def token_set(tokens: int | Collection[int] | None) -> frozenset[int]:
     return frozenset([tokens] if isinstance(tokens, int) else tokens)
 
 
-def _render(tokenizer: Any, messages: Sequence[Message]) -> str:
+def _render(tokenizer: Any, messages: Sequence[Message], arguments: Mapping[str, Any]) -> str:
     turns = [{"role": message.role, "content": message.content} for message in messages]
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **arguments))

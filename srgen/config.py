@@ -125,6 +125,10 @@ class Sampling:
     """Budget of generated tokens for the whole sample, whatever is reflected on in it."""
     stop: tuple[str, ...] = ()
     """Generation ends before the first of these strings."""
+    thinking_budget: int | None = None
+    """Tokens after which a thinking model's thoughts are ended and its answer is asked for; None lets it think."""
+    ignore_end: int = 0
+    """The first so many ends of thinking become "Wait" (budget forcing)."""
 
     def __post_init__(self) -> None:
         _require(
@@ -134,6 +138,9 @@ class Sampling:
         )
         _require(0 < self.top_p <= 1, f"top_p must lie in (0, 1], not {self.top_p}")
         _require(self.top_k >= 0, f"top_k must be at least 0, not {self.top_k}")
+        budget = self.thinking_budget
+        _require(budget is None or budget >= 0, f"thinking_budget must be at least 0 tokens, not {budget}")
+        _require(self.ignore_end >= 0, f"ignore_end must be at least 0, not {self.ignore_end}")
         _require(self.max_new_tokens >= 1, f"max_new_tokens must be at least 1, not {self.max_new_tokens}")
 
     @property

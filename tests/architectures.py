@@ -24,7 +24,7 @@ from srgen.logits_processor import SRGenLogitsProcessor
 ARCHITECTURES = sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 VOCABULARY, END = 157, 156
 NEW_TOKENS = 24
-LARGEST = 5_000_000
+LARGEST = 40_000_000
 """Parameters of the largest model that is still built."""
 OFTEN = SRGenConfig(
     adaptive_entropy_N=5, adaptive_entropy_K=0.2, minimal_std=0.05, minimal_threshold=0.2, entropy_threshold=2.5
@@ -65,6 +65,13 @@ OWN: dict[str, dict[str, Any]] = {
     "codegen": {"rotary_dim": 8},
     "gptj": {"rotary_dim": 8},
     "electra": {"embedding_size": 32},
+    "minicpm3": _MLA,
+    "youtu": _MLA,
+    "qwen4_exp_text": {
+        **_LINEAR, "indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 8, "indexer_budget": 16,
+        "indexer_compress_ratio": 2, "layer_types": ["linear_attention", "indexed_attention"],
+    },
+    "rembert": {"input_embedding_size": 32, "output_embedding_size": 32},
     "bamba": {"attn_layer_indices": [1]},
     "dbrx": {
         "attn_config": {"kv_n_heads": 2, "rope_theta": 1e4, "clip_qkv": 8.0},
@@ -95,7 +102,6 @@ OWN: dict[str, dict[str, Any]] = {
     "qwen3_5_text": _LINEAR,
     "qwen3_5_moe_text": _LINEAR,
     "qwen3_next": _LINEAR,
-    "qwen4_exp_text": {**_LINEAR, "indexer_head_dim": 8, "indexer_num_heads": 2},
     "recurrent_gemma": {"block_types": ["recurrent", "attention"], "lru_width": 32, "attention_window_size": 16},
     "roc_bert": {
         "pronunciation_vocab_size": 20, "shape_vocab_size": 20, "enable_shape": False, "enable_pronunciation": False,
@@ -157,8 +163,11 @@ def tiny_config(architecture: str) -> PreTrainedConfig:
         return config_class(**_settings(architecture))
     given: dict[str, Any] = {}
     for name, part in parts.items():
-        kind = getattr(part, "model_type", "")
-        given[name] = _settings(kind) if name == "text_config" else dict(VISION)
+        if name == "text_config":
+            kind = getattr(part, "model_type", "") or config_class().text_config.model_type
+            given[name] = {"model_type": kind, **_settings(kind)}
+        elif name == "vision_config":
+            given[name] = dict(VISION)
     return config_class(**given, tie_word_embeddings=False)
 
 

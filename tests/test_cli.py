@@ -91,6 +91,7 @@ def test_defaults_are_the_papers_setting_and_a_base_run(model: str, calls: list[
 
 VALID = {
     "backend": "vllm",
+    "chat_template_kwargs": '{"enable_thinking": true}',
     "temperature": 0.7,
     "top_p": 0.8,
     "gpu_memory_utilization": 0.5,
@@ -101,7 +102,8 @@ VALID = {
 """Values in range, for the flags whose default plus two is not."""
 OPENAI = {"backend": "openai", "base_url": "http://host/v1"}
 RELEASED = {"backend": "released"}
-NEEDS = {
+NEEDS: dict[str, dict[str, str]] = {
+    "few_shot": {"prompt_style": "fewshot"},
     "base_url": OPENAI,
     "api_key_env": OPENAI,
     "reencode_context": RELEASED,
@@ -124,6 +126,9 @@ def test_every_flag_reaches_its_field(flag: Flag, model: str, calls: list[dict[s
     arguments = {"model_path": model, "dataset_path": str(questions), **NEEDS.get(flag.name, {})}
     if flag.name in ("model_path", "dataset_path"):
         value = arguments[flag.name]
+    elif flag.name == "few_shot":
+        value = arguments["few_shot"] = str(tmp_path / "examples.json")
+        Path(value).write_text('[{"question": "1 + 1?", "answer": 2}]')
     elif flag.kind != "bool":
         arguments[flag.name] = str(value)
     given = [word for name, text in arguments.items() for word in (f"--{name}", text)]
@@ -155,7 +160,7 @@ def test_flags_of_the_run_itself(model: str, calls: list[dict[str, Any]], tmp_pa
 def test_every_config_field_has_a_flag() -> None:
     for owner, others in {
         ModelConfig: {"weights", "number_format"},
-        DataConfig: {"benchmark", "questions"},
+        DataConfig: {"benchmark", "questions", "examples"},
         Sampling: {"stop"},
         SRGenConfig: set(),
         ExecutionConfig: set(),
@@ -224,6 +229,15 @@ def test_values_from_the_environment_are_announced(
         (["--backend", "tgi"], "unknown backend 'tgi'; known: openai, released, transformers, vllm"),
         (["--reflection", "both"], "--reflection must be one of support, sketch, exact"),
         (["--dtype", "int4"], "--dtype must be one of auto, float32, bfloat16, float16"),
+        (["--chat_template_kwargs", "yes"], "--chat_template_kwargs must be a JSON object such as"),
+        (["--thinking_budget", "-1"], "thinking_budget must be at least 0 tokens"),
+        (["--ignore_end", "1", "--backend", "vllm"], "--ignore_end go with --backend transformers"),
+        (["--prompt_style", "fewshot"], "--prompt_style fewshot and --few_shot FILE go together"),
+        (["--prompt_style", "fewshot", "--few_shot", "none.json"], "the few-shot file none.json cannot be read"),
+        (
+            ["--prompt_style", "raw", "--chat_template_kwargs", "{}"],
+            "--chat_template_kwargs go with --prompt_style chat",
+        ),
         (["--version", "2023"], "unknown version '2023' of aime; known: 2024, 2025, 2026"),
         (["--temprature", "1"], "unknown flag '--temprature'; did you mean '--temperature'?"),
         (["--set_minimal_threshold"], "--set_minimal_threshold has no effect in the released code"),

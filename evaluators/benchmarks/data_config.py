@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 PromptRole = Literal["system", "user"]
+PromptStyle = Literal["chat", "raw", "fewshot"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +26,11 @@ class DataConfig:
     """The instruction that goes with every question; None or empty for none."""
     prompt_role: PromptRole = "system"
     """Whose turn the instruction is in: its own system message, or the user's, after the question."""
+    prompt_style: PromptStyle = "chat"
+    """A chat through the model's template; for base models the bare text, or the text after worked examples."""
+    few_shot: str | None = None
+    """File of worked examples, with the style `fewshot`."""
+    examples: str | None = None
+    """The examples in `few_shot` as they are asked; found when a run begins, never set."""
+    prefix: str = ""
+    """Forced beginning of every answer."""

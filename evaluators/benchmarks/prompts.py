@@ -1,4 +1,4 @@
-"""The instruction that goes with a question, and where in the chat it stands."""
+"""How a question is asked: the instruction that goes with it, and the chat or bare text that both are in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from evaluators.benchmarks.benchmark import Question
-from evaluators.benchmarks.data_config import PromptRole
+from evaluators.benchmarks.data_config import DataConfig, PromptRole
+from evaluators.benchmarks.few_shot import QUESTION, asked_after
+from srgen.engines.base import Message
 
 REASON_AND_BOX = r"Please reason step by step, and put your final answer within \boxed{}."
 """What Qwen2.5-Math, DeepSeek-R1 and MathArena ask with."""
@@ -22,3 +24,19 @@ def place_instruction(
     if not instruction or role == "system":
         return list(questions), instruction or None
     return [dataclasses.replace(q, prompt=f"{q.prompt}\n\n{instruction}") for q in questions], None
+
+
+def prompt_of(question: str, system_prompt: str | None, data: DataConfig) -> str | tuple[Message, ...]:
+    """What an engine is given: a chat, or for base models bare text."""
+    if data.prompt_style == "chat":
+        system = (Message("system", system_prompt),) if system_prompt else ()
+        return (*system, Message("user", question))
+    instruction = f"{system_prompt}\n\n" if system_prompt else ""
+    if data.prompt_style == "raw":
+        return f"{instruction}{question}\n\n"
+    return instruction + asked_after(data.examples or "", question)
+
+
+def stops_of(data: DataConfig, stop: tuple[str, ...]) -> tuple[str, ...]:
+    """The stop strings: after examples, a base model would go on with a question of its own."""
+    return (*stop, f"\n{QUESTION}") if data.prompt_style == "fewshot" else stop

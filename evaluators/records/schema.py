@@ -42,10 +42,15 @@ class Sample:
     error: str | None = None
     methods: dict[str, dict[str, float]] | None = None
     """What the run's methods report of the sample, by the method's name; None where there is nothing."""
+    reasoning: str | None = None
+    """The thoughts, where an endpoint gives them apart from the response; left out where it does not."""
 
     def to_json(self) -> dict[str, Any]:
         """The sample as a JSON object."""
-        return dataclasses.asdict(self)
+        row = dataclasses.asdict(self)
+        if self.reasoning is None:
+            del row["reasoning"]
+        return row
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Self:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Set
 
 from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.prompts import prompt_of, stops_of
 from evaluators.grading import Verdict
 from evaluators.records.reading import SampleKey
 from evaluators.records.schema import Sample
 from evaluators.running.dispatcher import Finished
 from evaluators.running.plan import RunPlan
 from evaluators.settings.run_config import sample_seed
-from srgen.engines.base import Completion, Message, Request
+from srgen.engines.base import Completion, Request
 
 
 class Tasks:
@@ -35,11 +37,13 @@ class Tasks:
 
     def request(self, task: str) -> Request:
         """What the engine is asked."""
-        system = (Message("system", self._system_prompt),) if self._system_prompt else ()
+        data = self._config.data
         return Request(
             id=task,
-            prompt=(*system, Message("user", self.question(task).prompt)),
-            sampling=self._config.sampling,
+            prompt=prompt_of(self.question(task).prompt, self._system_prompt, data),
+            template_arguments=self._config.model.chat_template_kwargs,
+            prefix=data.prefix,
+            sampling=dataclasses.replace(self._config.sampling, stop=stops_of(data, self._config.sampling.stop)),
             seed=self._seed(task),
             srgen=self._config.srgen,
             methods=self._config.methods,
@@ -66,6 +70,7 @@ class Tasks:
             worker=finished.worker,
             error=completion.error if completion else finished.error,
             methods=_reports(completion) if completion else None,
+            reasoning=completion.reasoning if completion else None,
         )
 
     def _seed(self, task: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -11,7 +12,8 @@ from srgen.config import parse_value
 from srgen.errors import ConfigError
 from srgen.methods.contract import Method
 
-Kind = Literal["bool", "int", "float", "str"]
+Kind = Literal["bool", "int", "float", "str", "json"]
+"""`json` is a JSON object, or in YAML a mapping; its value is the object as text with sorted keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Flag:
 
     def parse(self, value: Any, where: str) -> Any:
         """The value in the flag's type, from text or a YAML scalar. Raises ConfigError naming `where` it came from."""
+        if self.kind == "json":
+            return _object(value, where)
         if self.kind == "str":
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise ConfigError(f"{where} must be text, not {value!r}")
@@ -48,7 +52,9 @@ class Flag:
         return value
 
 
-def sets(group: str, owner: type, name: str, unit: str, text: str, *, default_text: str = "") -> Flag:
+def sets(
+    group: str, owner: type, name: str, unit: str, text: str, *, default_text: str = "", json_object: bool = False
+) -> Flag:
     """A flag that sets a field of a config class: type, choices and default are the field's."""
     field = next(f for f in dataclasses.fields(owner) if f.name == name)
     kind, choices = _kind(get_type_hints(owner)[name])
@@ -58,7 +64,7 @@ def sets(group: str, owner: type, name: str, unit: str, text: str, *, default_te
         group=group,
         unit=unit or "|".join(choices),
         help=text,
-        kind=kind,
+        kind="json" if json_object else kind,
         owner=owner,
         default=default,
         default_text=default_text or _text(default),
@@ -90,6 +96,17 @@ def own(
         default=default,
         default_text=default_text or _text(default),
     )
+
+
+def _object(value: Any, where: str) -> str:
+    """A JSON object in one spelling."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(f'{where} must be a JSON object such as {{"enable_thinking": true}}, not {value!r}')
+    return json.dumps(found, sort_keys=True)
 
 
 def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...]]:

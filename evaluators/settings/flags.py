@@ -42,6 +42,14 @@ FLAGS = (
         "Attention kernel, as transformers names it.",
         default_text="the model's",
     ),
+    sets(
+        "model",
+        ModelConfig,
+        "chat_template_kwargs",
+        "JSON",
+        'Arguments of the chat template, as `{"enable_thinking": true}`.',
+        json_object=True,
+    ),
     sets("model", ModelConfig, "device_map", "name", "`auto` spreads one model over all GPUs of a worker."),
     sets("model", ExecutionConfig, "tensor_parallel", "GPUs", "GPUs that share one model (vllm)."),
     sets("model", ExecutionConfig, "gpu_memory_utilization", "fraction", "Share of a GPU's memory to use (vllm)."),
@@ -75,6 +83,21 @@ FLAGS = (
         "tokens",
         "Budget of a sample, reflections or not.",
         default_text="the benchmark's: 4096, mini 256",
+    ),
+    sets(
+        "sampling",
+        Sampling,
+        "thinking_budget",
+        "tokens",
+        "End a thinking model's thoughts after so many tokens and ask for the answer (transformers).",
+        default_text="no end",
+    ),
+    sets(
+        "sampling",
+        Sampling,
+        "ignore_end",
+        "times",
+        'Replace the first so many ends of thinking by "Wait" (transformers).',
     ),
     sets("sampling", RunConfig, "average", "samples", "K, samples per question: Avg@K, Cons@K, Pass@K."),
     sets("sampling", RunConfig, "seed", "integer", "Seed of the samples, the subset and GPQA's option order."),
@@ -227,6 +250,17 @@ FLAGS = (
         "Instruction in place of the benchmark's own; empty for none.",
         default_text="the benchmark's",
     ),
+    sets(
+        "data",
+        DataConfig,
+        "prompt_style",
+        "",
+        "A chat by the model's template; for base models the bare question, or the question after examples.",
+    ),
+    sets(
+        "data", DataConfig, "few_shot", "path", "Examples (JSON, JSONL, YAML: question, answer) for the style fewshot."
+    ),
+    sets("data", DataConfig, "prefix", "text", "Forced beginning of every answer; `\\n` is a new line."),
     sets("data", DataConfig, "prompt_role", "", "Whose turn the instruction is in: a system message, or the user's."),
 )
 BY_NAME = {flag.name: flag for flag in FLAGS}

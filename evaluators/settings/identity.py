@@ -51,6 +51,7 @@ FOUND = (
     ("model", "model_path", "weights"),
     ("model", "dtype", "number_format"),
     ("data", "dataset_path", "questions"),
+    ("data", "few_shot", "examples"),
 )
 """(section, name, content): where both sides know the content behind a name, it decides, and the name does not."""
 MOVED = ("base_url", "max_model_len")

@@ -38,6 +38,8 @@ class ModelConfig:
     """With the openai backend: the endpoint."""
     max_model_len: int | None = None
     """Longest prompt and answer together, in tokens; None is the model's own."""
+    chat_template_kwargs: str | None = None
+    """Arguments of the chat template, a JSON object with sorted keys."""
     weights: str | None = None
     """What lies in a model folder (`evaluators.settings.weights`); found when a run begins, never set."""
     number_format: str | None = None

@@ -28,6 +28,10 @@ class Request:
     """Unique among the requests that an engine holds."""
     prompt: str | tuple[Message, ...] | tuple[int, ...]
     """Plain text, a chat that goes through the model's template, or token ids used as they are."""
+    template_arguments: str | None = None
+    """Arguments of the chat template beyond the messages, a JSON object: `{"enable_thinking": true}`."""
+    prefix: str = ""
+    """Forced beginning of the answer; not written again where the template ends with it."""
     sampling: Sampling
     seed: int
     """Seed of the sample's own random stream, 0 <= seed < 2**63."""
@@ -80,8 +84,10 @@ class Completion:
     token_ids: tuple[int, ...]
     """Generated tokens, the end token included where one was generated."""
     text: str
-    """Decoded without special tokens, cut before a stop string."""
+    """Decoded without special tokens, after the request's prefix, cut before a stop string."""
     finish_reason: FinishReason
+    reasoning: str | None = None
+    """The thoughts, where an endpoint gives them apart from the text."""
     reflections: tuple[Reflection, ...] = ()
     reports: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """What the request's methods report, by the method's name."""

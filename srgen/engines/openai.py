@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -126,6 +127,8 @@ class OpenAIEngine:
     def _extra(self, request: Request) -> dict[str, Any]:
         """Fields beyond OpenAI's own, sent only where they are wanted or known to be taken."""
         extra: dict[str, Any] = {"top_k": request.sampling.top_k} if request.sampling.top_k else {}
+        if request.template_arguments:
+            extra["chat_template_kwargs"] = json.loads(request.template_arguments)
         if self._is_ours:
             method = False if request.srgen is None else as_overrides(request.srgen)
             return extra | {"srgen": method, "return_token_ids": True}
@@ -145,10 +148,17 @@ class OpenAIEngine:
             # Without ids the number of tokens is still known, and that is what a run keeps of them.
             token_ids=tuple(ids) if ids else (UNKNOWN_TOKEN,) * count,
             text=text or "",
+            reasoning=_reasoning(choice),
             finish_reason=_FINISH.get(choice.finish_reason, "stop"),
             reflections=tuple(_reflection(entry) for entry in extra.get("srgen") or ()),
             seconds=time.monotonic() - started,
         )
+
+
+def _reasoning(choice: Any) -> str | None:
+    """The thoughts that servers give beside the content, under the name that is usual or vLLM's newer one."""
+    extra = getattr(getattr(choice, "message", None), "model_extra", None) or {}
+    return extra.get("reasoning_content") or extra.get("reasoning") or None
 
 
 UNKNOWN_TOKEN = -1

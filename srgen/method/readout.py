@@ -13,7 +13,7 @@ from srgen.errors import UnsupportedModelError
 from srgen.method.products import by_columns, by_rows
 
 SCALE_FIELDS = ("logit_scale", "lm_head_multiplier")
-DIVISOR_FIELDS = ("logits_scaling",)
+DIVISOR_FIELDS = ("logits_scaling", "logits_mup_width_multiplier")
 CAP_FIELD = "final_logit_softcapping"
 
 
@@ -111,6 +111,11 @@ def readout_of(model: Any) -> Readout:
         # CPUs have no product of half-precision matrices that accumulates in float32: convert once.
         weight, bias = weight.float(), None if bias is None else bias.float()
     hidden, expected = _probe(model, weight.device)
+    if hidden.shape[1] != weight.shape[1]:
+        raise UnsupportedModelError(
+            f"the LM head of {type(model).__name__} takes {weight.shape[1]} numbers, and its decoder gives "
+            f"{hidden.shape[1]}; SRGen cannot correct its logits"
+        )
     config = model.config.get_text_config()
     for scale, cap in _candidates(config):
         readout = Readout(weight, bias, scale, cap)
@@ -126,9 +131,9 @@ def readout_of(model: Any) -> Readout:
 def decoder_of(model: Any) -> nn.Module:
     """The module whose first output is the last hidden state (after the final norm) of every position."""
     decoder = model.get_decoder() if hasattr(model, "get_decoder") else model.base_model
-    if decoder is model:
-        # Some models do not say; their decoder is the part that holds the token embeddings.
-        embeddings = model.get_input_embeddings()
+    embeddings = model.get_input_embeddings()
+    if decoder is model or isinstance(decoder, nn.Linear):
+        # Some models do not say, or call their head so; their decoder is the part that holds the token embeddings.
         decoder = next(
             (part for part in model.children() if embeddings in part.modules() and part is not embeddings), None
         )

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from srgen.chat import encode, token_set
+from srgen.chat import encode_request, token_set
 from srgen.config import SRGenConfig
 from srgen.engines import EngineConfig, Switches
 from srgen.engines.base import Completion, FinishReason, Reflection, Request
@@ -77,7 +77,7 @@ class ReleasedEngine:
 
     def _complete(self, request: Request) -> Completion:
         started = time.monotonic()
-        prompt = encode(self._tokenizer, request.prompt)
+        prompt = encode_request(self._tokenizer, request)
         sample = _Sample(context=list(prompt), prompt_tokens=len(prompt))
         reason: FinishReason = "error"
         error = None
@@ -86,7 +86,7 @@ class ReleasedEngine:
             reason = self._passes(request, sample)
         else:
             error = f"the prompt has {len(prompt)} tokens, and the model takes 1 to {self._max_length - 1}"
-        text = "".join(sample.texts)
+        text = request.prefix + "".join(sample.texts)
         for stop in request.sampling.stop:
             text = text.split(stop, 1)[0]
         return Completion(

@@ -7,6 +7,9 @@ a group are as good as several queries of one head.
 
 from __future__ import annotations
 
+import inspect
+import re
+import sys
 from typing import Any
 
 import torch
@@ -41,6 +44,22 @@ def grouped_sdpa(
     )
     return grouped.reshape(batch, 1, heads, value.shape[3]), None
 
+
+def replaces(model: Any) -> bool:
+    """Whether this attention can take SDPA's place in a model.
+
+    Some models do something of their own (sparse masks) where the attention has a name that they know.
+    """
+    if model.config._attn_implementation != "sdpa":
+        return False
+    try:
+        source = inspect.getsource(sys.modules[type(model).__module__])
+    except (OSError, KeyError):
+        return False
+    return _ASKS.search(source) is None
+
+
+_ASKS = re.compile(r"_attn_implementation\s*(==|!=|in\b|not in\b)")
 
 AttentionInterface.register(IMPLEMENTATION, grouped_sdpa)
 AttentionMaskInterface.register(IMPLEMENTATION, sdpa_mask)

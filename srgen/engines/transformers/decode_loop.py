@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srgen.chat import encode, marker_tokens, token_set
+from srgen.chat import encode_request, marker_tokens, token_set
 from srgen.engines.base import Completion, FinishReason, Reflection, Request
 from srgen.engines.method_rows import MethodRows, Reports, Started
 from srgen.engines.transformers import decode_attention
@@ -20,6 +20,7 @@ from srgen.engines.transformers.token_choice import Row, choose_tokens
 from srgen.method.processor import SRGenProcessor
 from srgen.method.readout import Readout, readout_of
 from srgen.method.sampling import Sampler
+from srgen.thinking import Steering, Thinking, steers
 
 
 class DecodeLoop:
@@ -34,16 +35,15 @@ class DecodeLoop:
         self._device = model.device
         self._vocabulary = model.config.get_text_config().vocab_size
         self._processor: SRGenProcessor | None = None
+        self._markers: Thinking | None = None
         self.rows: list[Row] = []
         self._sampler: Sampler | None = None
         self._methods: MethodRows | None = None
         self._readout: Readout | None = None
         self._attention = model.config._attn_implementation
-        if self._attention == "sdpa":
-            model.set_attn_implementation(decode_attention.IMPLEMENTATION)
         self._forward = Forward(model)
         try:
-            self._passes = checked_passes(model, self._forward)
+            self._passes = checked_passes(model, self._forward, self._use_own_attention)
         except BaseException:
             self.close()
             raise
@@ -71,6 +71,10 @@ class DecodeLoop:
         self.rows = []
         self._forward.close()
         self._model.set_attn_implementation(self._attention)
+
+    def _use_own_attention(self) -> None:
+        if decode_attention.replaces(self._model):
+            self._model.set_attn_implementation(decode_attention.IMPLEMENTATION)
 
     def cancel(self, request_id: str) -> None:
         """Drop the row of a request, if it is still in flight."""
@@ -105,10 +109,13 @@ class DecodeLoop:
         return self._collect()
 
     def _row(self, request: Request) -> Row | Completion:
-        prompt = encode(self._tokenizer, request.prompt)
+        prompt = encode_request(self._tokenizer, request)
         limit = min(request.sampling.max_new_tokens, self._max_length - len(prompt))
         if prompt and limit > 0:
-            return Row(request, prompt, limit)
+            row = Row(request, prompt, limit)
+            if steers(request.sampling):
+                row.steering = Steering(self._thinking(), request.sampling, prompt)
+            return row
         reason = f"the prompt has {len(prompt)} tokens, and the model takes 1 to {self._max_length - 1}"
         return Completion(
             id=request.id, prompt_tokens=len(prompt), token_ids=(), text="", finish_reason="error", error=reason
@@ -159,6 +166,8 @@ class DecodeLoop:
         return done
 
     def _finish_reason(self, row: Row) -> FinishReason | None:
+        if row.error is not None:
+            return "error"
         ended = row.tokens[-1] in self._ends and not row.request.ignore_eos
         if ended or self._stopped(row):
             return "stop"
@@ -176,7 +185,7 @@ class DecodeLoop:
 
     def _complete(self, row: Row, reason: FinishReason) -> Completion:
         reflections, reports = self._release(row)
-        text = self._text(row.tokens)
+        text = row.request.prefix + self._text(row.tokens)
         for stop in row.request.sampling.stop:
             text = text.split(stop, 1)[0]
         return Completion(
@@ -187,6 +196,7 @@ class DecodeLoop:
             finish_reason=reason,
             reflections=reflections,
             reports=reports,
+            error=row.error,
             entropies=tuple(row.entropies) if row.request.record_entropy else None,
             logprobs=None if row.request.logprobs is None else tuple(row.logprobs),
             seconds=time.monotonic() - row.started,
@@ -213,6 +223,11 @@ class DecodeLoop:
     def _build_sampler(self, rows: list[Row]) -> Sampler:
         settings = [row.request.sampling for row in rows]
         return Sampler.build(settings, [row.request.seed for row in rows], self._vocabulary, self._device)
+
+    def _thinking(self) -> Thinking:
+        if self._markers is None:
+            self._markers = Thinking.of(self._tokenizer)
+        return self._markers
 
     def _srgen(self) -> SRGenProcessor:
         if self._processor is None:

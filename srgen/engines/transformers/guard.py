@@ -35,23 +35,27 @@ _checked: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
 @torch.inference_mode()
-def checked_passes(model: Any, forward: Forward) -> Passes:
+def checked_passes(model: Any, forward: Forward, prepare: Callable[[], None]) -> Passes:
     """The fastest right way to decode with a model; a line is logged where it is a slow one.
 
+    `prepare` changes the model to what decoding wants of it; what is right is what the model gives before.
     Raises UnsupportedModelError for a model that none of them decodes right.
     """
     if model not in _checked:
-        _checked[model] = _fastest(model, forward)
+        _checked[model] = _fastest(model, forward, prepare)
+    else:
+        prepare()
     return MANNERS[_checked[model]](forward)
 
 
-def _fastest(model: Any, forward: Forward) -> int:
+def _fastest(model: Any, forward: Forward, prepare: Callable[[], None]) -> int:
     name = f"{type(model).__name__} ({model.config.get_text_config().model_type})"
     texts = _texts(model)
     try:
         expected = forward.all_positions(texts)
     except Exception as error:
         raise UnsupportedModelError(f"{name} cannot be run on text alone: {_reason(error)}") from error
+    prepare()
     reasons: list[str] = []
     for index, manner in enumerate(MANNERS):
         passes = manner(forward)

@@ -14,6 +14,7 @@ from srgen.method.entropy import softmax
 from srgen.method.processor import SRGenProcessor
 from srgen.method.rows import Rows, Top, largest
 from srgen.method.sampling import CANDIDATES, Sampler
+from srgen.thinking import Steering
 
 
 @dataclass(slots=True, eq=False)
@@ -27,7 +28,16 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
+    steering: Steering | None = None
+    """Where tokens may be others than those drawn."""
+    error: str | None = None
+    """Why the row cannot go on."""
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def forces(self) -> bool:
+        """Whether the next token is known, whatever is drawn."""
+        return self.steering is not None and self.steering.forces
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +76,43 @@ def choose_tokens(
         probabilities, entropies = softmax(logits, sampler.temperature if sampler.tempered else 1.0)
         columns.append(entropies.double())
     columns += [column.double() for column in sampler.draw(logits, step.index, top, probabilities)]
-    *rest, drawn, decided = torch.stack(columns).tolist()
+    columns.append(_largest_logit(logits, top).isfinite().double())
+    *rest, drawn, decided, finite = torch.stack(columns).tolist()
     values = rest[0] if rest else [math.nan] * len(rows)
-    chosen = [int(token) for token in drawn]
-    step.redraw(chosen, [i for i, is_final in enumerate(decided) if not is_final])
+    chosen = [int(token) if is_finite else 0 for token, is_finite in zip(drawn, finite, strict=True)]
+    _mark_broken(rows, finite)
+    step.redraw(chosen, [i for i, is_final in enumerate(decided) if not is_final and finite[i]])
+    triggered: list[int] = []
     if processor is not None:
-        triggered = processor.triggered(rows, values)
+        triggered = [i for i in processor.triggered(rows, values) if not rows[i].forces]
         if triggered:
             corrected = processor.reflect([rows[i] for i in triggered], logits[triggered])
             step.redraw(chosen, triggered, corrected)
+    chosen = [row.steering.token(token) if row.steering else token for row, token in zip(rows, chosen, strict=True)]
+    if processor is not None:
         processor.commit(rows, chosen, Rows(hidden, logits, top))
         if triggered:
             # Out of place: the contexts hold on to the rows as they were.
             logits = logits.index_put((torch.tensor(triggered, device=logits.device),), corrected)
     _keep_logprobs(rows, chosen, logits)
     for row, token, value in zip(rows, chosen, values, strict=True):
+        if row.error is not None:
+            continue
         if row.request.record_entropy:
             row.entropies.append(value if row.tokens else math.nan)
         row.tokens.append(token)
+
+
+def _largest_logit(logits: Tensor, top: Top | None) -> Tensor:
+    """The largest logit of each row (n,); NaN where one is."""
+    return logits.amax(dim=-1) if top is None else top.values[:, 0]
+
+
+def _mark_broken(rows: list[Row], finite: list[float]) -> None:
+    """End the rows whose logits are no numbers; the others go on."""
+    for row, is_finite in zip(rows, finite, strict=True):
+        if not is_finite:
+            row.error = f"the model's logits are not finite at token {len(row.tokens)} of the answer"
 
 
 def _top(rows: list[Row], logits: Tensor, sampler: Sampler) -> Top | None:

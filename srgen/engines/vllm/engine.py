@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from srgen.chat import encode
+from srgen.chat import encode_request
 from srgen.config import SRGenConfig
 from srgen.demo_model import resolve_model_path
 from srgen.engines import EngineConfig
@@ -19,6 +19,7 @@ from srgen.engines.vllm.arguments import to_extra_args
 from srgen.engines.vllm.version import ADMISSION, WORKER, require_vllm
 from srgen.errors import ConfigError
 from srgen.method.processor import Record
+from srgen.thinking import steers
 
 CPU_CACHE_BYTES = 2 << 30
 """KV cache on a CPU, where a fraction of the machine's memory is too much to take unasked."""
@@ -102,7 +103,9 @@ class VLLMEngine:
 
     def _admit(self, request: Request) -> list[Completion]:
         """Hand a request to vLLM; the completion of one that cannot be begun."""
-        prompt = encode(self._tokenizer, request.prompt)
+        if steers(request.sampling):
+            raise ConfigError("thinking_budget and ignore_end need the transformers engine")
+        prompt = encode_request(self._tokenizer, request)
         limit = min(request.sampling.max_new_tokens, self._max_length - len(prompt))
         if not prompt or limit < 1:
             reason = f"the prompt has {len(prompt)} tokens, and the model takes 1 to {self._max_length - 1}"
@@ -131,7 +134,7 @@ class VLLMEngine:
     def _complete(self, flight: _Flight, output: Any, records: dict[str, Record]) -> Completion:
         request, tokens = flight.request, tuple(output.outputs[0].token_ids)
         record = records.get(request.id, Record((), ()))
-        text = str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+        text = request.prefix + str(self._tokenizer.decode(tokens, skip_special_tokens=True))
         for stop in request.sampling.stop:
             text = text.split(stop, 1)[0]
         # vLLM may have run a step beyond the end before it noticed.

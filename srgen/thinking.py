@@ -1,0 +1,111 @@
+"""A thinking model's block of thought: where it begins and ends, ended at a budget, or kept open (budget forcing).
+
+Budget forcing is that of s1 (Muennighoff et al., arXiv 2501.19393): the first ends of thinking become "Wait".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from srgen.config import Sampling
+from srgen.errors import ConfigError
+
+MARKERS = (
+    ("<think>", "</think>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("<thinking>", "</thinking>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+)
+"""Beginning and end of the thoughts of known models, each a token of its own."""
+GO_ON = "Wait"
+"""What an ignored end of thinking becomes."""
+ASK = "\n\n**Final Answer**\n"
+"""What follows the end of thinking at the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A model's markers, and what is written in their place, as token ids."""
+
+    begin: int
+    end: int
+    go_on: tuple[int, ...]
+    ask: tuple[int, ...]
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> Thinking:
+        """The thinking of a tokenizer's model. Raises ConfigError where it has no markers."""
+
+        def encode(text: str) -> tuple[int, ...]:
+            return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+        for markers in MARKERS:
+            begin, end = map(encode, markers)
+            if len(begin) == len(end) == 1 and begin != end and begin[0] != getattr(tokenizer, "unk_token_id", None):
+                return cls(begin[0], end[0], encode(GO_ON), encode(ASK))
+        raise ConfigError(
+            "thinking_budget and ignore_end need a thinking model, and this one's tokenizer has no thinking markers "
+            f"such as {MARKERS[0][0]} and {MARKERS[0][1]}"
+        )
+
+
+class Steering:
+    """One sample's tokens: as drawn, but where the budget or an ignored end puts others."""
+
+    def __init__(self, thinking: Thinking, sampling: Sampling, prompt: Sequence[int]) -> None:
+        self._thinking = thinking
+        self._budget = sampling.thinking_budget
+        self._ignore = sampling.ignore_end
+        self._queue: deque[int] = deque()
+        self._open = _is_open(thinking, prompt)
+        self._thought = 0
+        """Tokens within the block."""
+
+    @property
+    def forces(self) -> bool:
+        """Whether the next token is known, whatever is drawn."""
+        return bool(self._queue) or self._spent
+
+    def token(self, drawn: int) -> int:
+        """The next token, given the one that was drawn."""
+        token = self._queue.popleft() if self._queue else self._decide(drawn)
+        if token == self._thinking.end:
+            self._open = False
+        elif self._open:
+            self._thought += 1
+        elif token == self._thinking.begin:
+            self._open = True
+        return token
+
+    @property
+    def _spent(self) -> bool:
+        return self._open and self._budget is not None and self._thought >= self._budget
+
+    def _decide(self, drawn: int) -> int:
+        if self._spent:
+            if drawn != self._thinking.end:
+                self._queue.extend(self._thinking.ask)
+            return self._thinking.end
+        if self._open and drawn == self._thinking.end and self._ignore:
+            self._ignore -= 1
+            first, *rest = self._thinking.go_on
+            self._queue.extend(rest)
+            return first
+        return drawn
+
+
+def steers(sampling: Sampling) -> bool:
+    """Whether the sampling asks for any of it."""
+    return sampling.thinking_budget is not None or sampling.ignore_end > 0
+
+
+def _is_open(thinking: Thinking, prompt: Sequence[int]) -> bool:
+    """Whether a prompt ends within a block that it has opened itself."""
+    for token in reversed(prompt):
+        if token in (thinking.begin, thinking.end):
+            return token == thinking.begin
+    return False
