@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.grading import classes, equivalent, grade
-from evaluators.grading.answer import extract
+from evaluators.grading import classes, equivalent, extract, grade
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ATOMS = st.one_of(

@@ -10,8 +10,8 @@ from evaluators.benchmarks.benchmark import AnswerKind
 from evaluators.grading.pool.pool import GradingPool
 
 _KINDS: dict[str, AnswerKind] = {"integer-aime": "integer", "numeric-gsm8k": "numeric", "choice-gpqa": "choice"}
-_LIMIT = 2.5
-"""Seconds a case."""
+_LIMIT = 1.5
+"""Seconds a case, for each of the two readers."""
 
 
 def kind_of(benchmark_kind: str, gold: str) -> AnswerKind:
@@ -23,7 +23,7 @@ def kind_of(benchmark_kind: str, gold: str) -> AnswerKind:
 
 def main() -> None:
     """Serve until standard input ends; a case that does not end in time is incorrect."""
-    with GradingPool(workers=1, limit=_LIMIT) as pool:
+    with GradingPool(workers=1, limit=_LIMIT, second_limit=_LIMIT) as pool:
         for line in sys.stdin:
             case = json.loads(line)
             kind = kind_of(case["benchmark_kind"], case["gold"])

@@ -3,46 +3,70 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from typing import Literal
 
 from evaluators.benchmarks.benchmark import AnswerKind
 from evaluators.grading.algebra.clean import clean, key
 from evaluators.grading.algebra.compare import same
-from evaluators.grading.algebra.limits import MAX_ANSWER, NotMathError
 from evaluators.grading.algebra.nodes import Node, Quantity
-from evaluators.grading.algebra.parser import parse
+from evaluators.grading.algebra.openness import is_open
 from evaluators.grading.algebra.values import rounds_to
-from evaluators.grading.algebra.words import normal_words, time_of_day
+from evaluators.grading.algebra.words import normal_words, same_time, time_of_day
 from evaluators.grading.answer import choice
+from evaluators.grading.readings import readings
+from evaluators.grading.symbolic.bounds import is_bounded
 
-_GROUPED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,]*\d)")
-_SPACED = re.compile(r"^[^\d]{0,2}\d{1,3}(?: \d{3})+(?:\.\d+)?(?![\d/])")
-_OPTION = re.compile(r"(?:\\text ?\{ ?)?\(([A-J])\)[ }]+[^ ^_]")
-_DECIMAL_COMMA = re.compile(r"^-?(?:\d+|\d{1,3}(?:\.\d{3})+),\d{1,2}$")
 _SIMPLE = re.compile(r"(-?)(?:(\d{1,300})|\\frac ?\{?(\d{1,300})\}\{?(\d{1,300})\}|(\d{1,300})/(\d{1,300}))$")
 _WORDS = re.compile(r"""(?=.*[^\W\d_])[\w\s.,'"%:?!]*""")
 _BRACES = str.maketrans("{}", "  ")
 
 
-def equivalent(gold: str, answer: str, kind: AnswerKind) -> bool:
-    """Whether two answers are the same. Reflexive and symmetric; bounded in size; a pool bounds its time."""
+Decision = Literal["equal", "different", "undecided"]
+SecondReader = Callable[[str, str], bool | None]
+"""Whether two cleaned answers are equal, None where it cannot decide either; symmetric."""
+_MAX_OPEN = 12
+"""Open answers of one question that the second reader compares with the others."""
+
+
+def equivalent(gold: str, answer: str, kind: AnswerKind, second: SecondReader | None = None) -> bool:
+    """Whether two answers are the same. Reflexive and symmetric; bounded in size; a pool bounds its time.
+
+    Without a second reader, what the exact one cannot decide is not the same.
+    """
+    decision = compare(gold, answer, kind)
+    if decision == "undecided" and second is not None:
+        return second(clean(gold), clean(answer)) is True
+    return decision == "equal"
+
+
+def compare(gold: str, answer: str, kind: AnswerKind) -> Decision:  # noqa: PLR0911 -- a ladder of readings
+    """What the exact reader says of two answers; "undecided" asks for the second one."""
     if kind == "choice":
-        return gold == answer or (choice.letters(gold) is not None and choice.letters(gold) == choice.letters(answer))
+        same_letters = choice.letters(gold) is not None and choice.letters(gold) == choice.letters(answer)
+        return "equal" if gold == answer or same_letters else "different"
     a, b = clean(gold), clean(answer)
     if key(a) == key(b):
-        return True
+        return "equal"
     simple = _simple(a), _simple(b)
     if simple[0] is not None and simple[1] is not None:
-        return simple[0] == simple[1]
+        return "equal" if simple[0] == simple[1] else "different"
     times = time_of_day(a), time_of_day(b)
-    if times[0] is not None and times[1] is not None and (times[0][2] or times[1][2]):
-        return times[0][:2] == times[1][:2] and (None in (times[0][2], times[1][2]) or times[0] == times[1])
+    if times[0] is not None and times[1] is not None:
+        return "equal" if same_time(times[0], times[1]) else "different"
     nodes_a, nodes_b = readings(a, kind), readings(b, kind)
-    if not nodes_a or not nodes_b:
-        return _same_words(a, b)
-    return any(same(x, y) for x in nodes_a for y in nodes_b)
+    if any(same(x, y) for x in nodes_a for y in nodes_b):
+        return "equal"
+    if (not nodes_a or not nodes_b) and _same_words(a, b):
+        return "equal"
+    return "undecided" if _leaves_open(a, kind) or _leaves_open(b, kind) else "different"
+
+
+def _leaves_open(text: str, kind: AnswerKind) -> bool:
+    """Whether an answer is a formula that the exact reader could not read or not work out."""
+    nodes = readings(text, kind)
+    return is_bounded(text) and (not nodes or any(is_open(node) for node in nodes))
 
 
 def meets_decimal(gold: str, answer: str, kind: AnswerKind) -> bool:
@@ -53,12 +77,15 @@ def meets_decimal(gold: str, answer: str, kind: AnswerKind) -> bool:
     return any(rounds_to(_value(y), _value(x)) for x, y in pairs)
 
 
-def classes(answers: Sequence[str | None], kind: AnswerKind) -> list[int]:
+def classes(answers: Sequence[str | None], kind: AnswerKind, second: SecondReader | None = None) -> list[int]:
     """The class of each answer: -1 for none, else 0, 1, ... by first appearance.
 
-    Two answers share a class when a chain of equivalent answers joins them; so the order does not matter.
+    Two answers share a class when a chain of equivalent answers joins them; so the order does not matter. The second
+    reader is asked only where few of the answers leave something open.
     """
     distinct = list(dict.fromkeys(answer for answer in answers if answer is not None))
+    if second is not None and kind != "choice" and sum(_leaves_open(clean(a), kind) for a in distinct) > _MAX_OPEN:
+        second = None
     parent = {answer: answer for answer in distinct}
 
     def root(answer: str) -> str:
@@ -68,40 +95,10 @@ def classes(answers: Sequence[str | None], kind: AnswerKind) -> list[int]:
 
     for index, answer in enumerate(distinct):
         for other in distinct[:index]:
-            if root(other) != root(answer) and equivalent(other, answer, kind):
+            if root(other) != root(answer) and equivalent(other, answer, kind, second):
                 parent[root(answer)] = root(other)
     numbers: dict[str, int] = {}
     return [-1 if a is None else numbers.setdefault(root(a), len(numbers)) for a in answers]
-
-
-@lru_cache(maxsize=4096)
-def readings(text: str, kind: AnswerKind) -> tuple[Node, ...]:
-    """Every way in which a cleaned answer can be read; a comma may part a list or thousands."""
-    found: list[Node] = []
-    for spelling in _spellings(text, kind):
-        try:
-            node = parse(spelling)
-        except (NotMathError, RecursionError):
-            continue
-        if node not in found:
-            found.append(node)
-    return tuple(found)
-
-
-def _spellings(text: str, kind: AnswerKind) -> list[str]:
-    if len(text) > MAX_ANSWER:
-        return []
-    option = _OPTION.match(text)
-    if option is not None:
-        return [option.group(1)]
-    if _SPACED.match(text):
-        return [_SPACED.sub(lambda m: m.group().replace(" ", ""), text)]
-    if kind in ("numeric", "integer") and _DECIMAL_COMMA.match(text):
-        return [text.replace(".", "").replace(",", ".")]
-    grouped = _GROUPED.sub(lambda m: m.group().replace(",", ""), text)
-    if grouped == text:
-        return [text]
-    return [grouped] if kind in ("numeric", "integer") else [grouped, text]
 
 
 def _simple(text: str) -> Fraction | None:

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evaluators.benchmarks.benchmark import AnswerKind
+from evaluators.grading.algebra.clean import clean
 from evaluators.grading.answer.extract import extract
-from evaluators.grading.equivalence import equivalent, meets_decimal
+from evaluators.grading.equivalence import SecondReader, compare, meets_decimal
+
+Reader = Literal["exact", "symbolic", "neither"]
+"""Which reader decided; where neither could, the answer counts as wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +20,27 @@ class Verdict:
 
     status: Literal["correct", "incorrect", "no_answer", "timeout"]
     answer: str | None
+    reader: Reader | None = None
 
 
-def grade(response: str, gold: str, kind: AnswerKind, finish_reason: str | None = None) -> Verdict:
-    """Extract the answer of a response and compare it with the gold, which is an answer and never searched for one."""
+def grade(
+    response: str,
+    gold: str,
+    kind: AnswerKind,
+    finish_reason: str | None = None,
+    second: SecondReader | None = None,
+) -> Verdict:
+    """Extract the answer of a response and compare it with the gold, which is an answer and never searched for one.
+
+    `second` is asked where the exact reader cannot decide; without it such an answer is incorrect, by neither reader.
+    """
     answer = extract(response, kind, finish_reason)
     if answer is None:
         return Verdict("no_answer", None)
-    right = equivalent(gold, answer, kind) or meets_decimal(gold, answer, kind)
-    return Verdict("correct" if right else "incorrect", answer)
+    decision = compare(gold, answer, kind)
+    if decision == "equal" or meets_decimal(gold, answer, kind):
+        return Verdict("correct", answer, "exact")
+    if decision == "different":
+        return Verdict("incorrect", answer, "exact")
+    found = None if second is None else second(clean(gold), clean(answer))
+    return Verdict("correct" if found else "incorrect", answer, "neither" if found is None else "symbolic")

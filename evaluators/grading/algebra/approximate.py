@@ -2,40 +2,102 @@
 
 from __future__ import annotations
 
+import operator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from evaluators.grading.algebra.exact import Point, rational, series_points
 from evaluators.grading.algebra.limits import MAX_LOG10, NoValueError
-from evaluators.grading.algebra.nodes import Call, Node, Num, Percent, Quantity, Sym
+from evaluators.grading.algebra.nodes import Call, Listing, Node, Num, Percent, Quantity, Relation, Sym, Text
 from evaluators.grading.algebra.precision import mp, mpc, mpf
 
-_EXACT_ONLY = frozenset({"gcd", "lcm", "floor", "ceil"})
+_EXACT_ONLY = frozenset({"gcd", "lcm", "floor", "ceil", "mod", "doublefactorial", "factorial", "binom"})
+_TESTS = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "!=": operator.ne,
+}  # fmt: skip
 
 
-def approximate(node: Node, point: Point) -> Any:
-    """The value at a point to DIGITS digits (mpf or mpc). Raises NoValueError when it is undefined or too large."""
+@dataclass(slots=True)
+class Magnitudes:
+    """Binary exponents of the smallest and the largest value met on the way to a result."""
+
+    low: int | None = None
+    high: int | None = None
+
+    def add(self, value: Any) -> None:
+        """Count a value that is not zero."""
+        if value == 0:
+            return
+        exponent = int(mp.mag(value))
+        self.low = exponent if self.low is None else min(self.low, exponent)
+        self.high = exponent if self.high is None else max(self.high, exponent)
+
+
+def approximate(node: Node, point: Point, met: Magnitudes | None = None) -> Any:
+    """The value at a point to the precision of `mp` (mpf or mpc). Raises NoValueError when undefined or too large."""
+    value = _approximate(node, point, met)
+    if met is not None:
+        met.add(value)
+    return value
+
+
+def _approximate(node: Node, point: Point, met: Magnitudes | None) -> Any:  # noqa: PLR0911 -- one return per kind
     match node:
         case Num(value=value):
             return _float(value)
         case Sym(name=name):
             return _symbol(name, point)
         case Quantity(value=inner):
-            return approximate(inner, point)
+            return approximate(inner, point, met)
         case Call(op="sum" | "prod"):
-            return _approximate_series(node, point)
+            return _approximate_series(node, point, met)
+        case Call(op="cases"):
+            return approximate(chosen_branch(node, point), point, met)
         case Call(op=op, args=args):
             exact = rational(node, point) if op in _EXACT_ONLY else None
             if exact is not None:
                 return _float(exact)
             try:
-                return _checked(_approximate_call(op, [approximate(arg, point) for arg in args]))
+                return _checked(_approximate_call(op, [approximate(arg, point, met) for arg in args]))
             except (ValueError, ZeroDivisionError, OverflowError, TypeError) as error:
                 raise NoValueError(str(error)) from error
         case Percent():
             raise NoValueError("a percentage inside an expression")
         case _:
             raise NoValueError(type(node).__name__)
+
+
+def chosen_branch(node: Call, point: Point) -> Node:
+    """The branch of a piecewise definition that holds at a point. Raises NoValueError where that is not clear."""
+    otherwise = None
+    for value, condition in zip(node.args[::2], node.args[1::2], strict=True):
+        if condition == Text("otherwise"):
+            otherwise = value
+        elif _holds(condition, point):
+            return value
+    if otherwise is None:
+        raise NoValueError("no branch holds")
+    return otherwise
+
+
+def _holds(condition: Node, point: Point) -> bool:
+    match condition:
+        case Listing(items=items, joiner=joiner):
+            return (any if joiner == "or" else all)(_holds(item, point) for item in items)
+        case Call(op="even" | "odd" as parity, args=(argument,)):
+            value = rational(argument, point)
+            if value is None or value.denominator != 1:
+                raise NoValueError("parity of what is no integer")
+            return value % 2 == (0 if parity == "even" else 1)
+        case Relation(sides=sides, ops=ops) if set(ops) <= _TESTS.keys():
+            values = [approximate(side, point) for side in sides]
+            if any(mp.im(value) != 0 for value in values):
+                raise NoValueError("a comparison of complex numbers")
+            pairs = zip(ops, values, values[1:], strict=False)
+            return all(_TESTS[op](mp.re(x), mp.re(y)) for op, x, y in pairs)
+        case _:
+            raise NoValueError("a condition that is not evaluated")
 
 
 def _float(value: Fraction) -> Any:
@@ -65,7 +127,7 @@ def _approximate_call(op: str, v: list[Any]) -> Any:  # noqa: PLR0911, PLR0912 -
             return v[0] - v[1]
         case "neg":
             return -v[0]
-        case "mul":
+        case "mul" | "apply":
             return v[0] * v[1]
         case "div":
             return v[0] / v[1]
@@ -113,8 +175,9 @@ def _power(base: Any, exponent: Any) -> Any:
         if mp.re(exponent) <= 0:
             raise NoValueError("zero to a power that is not positive")
         return mpf(0)
-    if abs(exponent) > 10**15 or abs(exponent * mp.log(base)) > MAX_LOG10 * 3:
-        raise NoValueError("a power too large")
+    with mp.workdps(15):
+        if abs(exponent) > 10**15 or abs(exponent * mp.log(base)) > MAX_LOG10 * 3:
+            raise NoValueError("a power too large")
     fraction = _odd_fraction(exponent) if mp.im(base) == 0 and mp.re(base) < 0 else None
     if fraction is not None:
         return (-1) ** fraction.numerator * mp.power(-base, exponent)
@@ -139,9 +202,9 @@ def _real_root(value: Any, index: Any) -> Any:
     return mp.root(value, n)
 
 
-def _approximate_series(node: Call, point: Point) -> Any:
+def _approximate_series(node: Call, point: Point, met: Magnitudes | None) -> Any:
     total = mpf(0 if node.op == "sum" else 1)
     for inner in series_points(node, point):
-        term = approximate(node.args[3], inner)
+        term = approximate(node.args[3], inner, met)
         total = total + term if node.op == "sum" else total * term
     return total

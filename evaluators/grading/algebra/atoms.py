@@ -36,6 +36,13 @@ def continued(text: str) -> Num:
     return repeating(text, text[-1])
 
 
+def repeating_last(decimal: Num) -> Num:
+    """A decimal whose last digit goes on for ever: `0.8333 repeating`."""
+    places = decimal.places or 0
+    last = decimal.value * 10**places % 10
+    return Num(decimal.value + Fraction(last, 9 * 10**places))
+
+
 def based(text: str) -> Based:
     """The numeral `152A_11`. Raises NotMathError when a digit is not one of the base's."""
     digits, _, base = text.partition("_")

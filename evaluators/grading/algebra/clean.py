@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from evaluators.grading.algebra.notation import rewrite
 from evaluators.grading.algebra.spellings import COMMANDS, DROPPED, UNICODE
 
 _UNICODE_TABLE = str.maketrans(UNICODE)
@@ -32,6 +33,7 @@ def clean(text: str) -> str:
     text = _THIN_SPACE.sub("", _THIN_COMMA.sub("", text))
     text = text.replace(r"\$", " ").replace(r"\%", "%").replace(r"\#", "#").replace(r"\&", "&").replace(r"\_", "_")
     text = _MATH_DELIMITER.sub(" ", _COLOUR.sub("", _SPACE_ARGUMENT.sub(" ", text)))
+    text = rewrite(text)
     text = _WRAPPER.sub("", text.replace(r"{:}", ":").replace("{,}", ","))
     text = re.sub(r"\\[!,;:> ]|~|&nbsp;", " ", text)
     text = _COMMAND.sub(_command, text)

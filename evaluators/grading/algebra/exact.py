@@ -25,6 +25,8 @@ def rational(node: Node, point: Point) -> Fraction | None:
             return rational(inner, point)
         case Call(op="sum" | "prod"):
             return _exact_series(node, point)
+        case Call(op="cases" | "integral" | "limit" | "ellipsis" | "progression"):
+            return None
         case Call(op=op, args=args):
             values = [rational(arg, point) for arg in args]
             exact = [v for v in values if v is not None]
@@ -41,7 +43,7 @@ def _exact_call(op: str, v: list[Fraction]) -> Fraction | None:  # noqa: PLR0911
             return v[0] - v[1]
         case "neg":
             return -v[0]
-        case "mul":
+        case "mul" | "apply":
             return _bounded(v[0] * v[1])
         case "div":
             if v[1] == 0:
@@ -53,6 +55,12 @@ def _exact_call(op: str, v: list[Fraction]) -> Fraction | None:  # noqa: PLR0911
             return _exact_root(v[0], v[1])
         case "factorial":
             return Fraction(math.factorial(_small(v[0], 5_000))) if v[0].denominator == 1 else None
+        case "doublefactorial":
+            return Fraction(math.prod(range(_small(v[0] + 2, 3_000) - 2, 0, -2)))
+        case "mod":
+            if v[1] == 0:
+                raise NoValueError("division by zero")
+            return v[0] % v[1]
         case "binom":
             whole = v[0].denominator == v[1].denominator == 1
             return Fraction(math.comb(_small(v[0], 20_000), _small(v[1], 20_000))) if whole else None
@@ -133,7 +141,7 @@ def series_points(node: Call, point: Point) -> Iterator[Point]:
     """The point with each value of a sum's variable in turn. Raises NoValueError when they are not few."""
     variable, low, high, _ = node.args
     first, last = rational(low, point), rational(high, point)
-    if not isinstance(variable, Sym) or first is None or last is None or last - first > MAX_TERMS:
+    if not isinstance(variable, Sym) or first is None or last is None or not -1 <= last - first <= MAX_TERMS:
         raise NoValueError("a series that is not finite")
     for k in range(math.ceil(first), math.floor(last) + 1):
         yield {**point, variable.name: Fraction(k)}

@@ -6,42 +6,41 @@ from abc import ABC, abstractmethod
 from fractions import Fraction
 
 from evaluators.grading.algebra import atoms
-from evaluators.grading.algebra.cursor import Cursor
 from evaluators.grading.algebra.lexer import FUNCTIONS, Token
 from evaluators.grading.algebra.limits import NotMathError
-from evaluators.grading.algebra.nodes import Call, Domain, Node, Num, Sym
+from evaluators.grading.algebra.nodes import Call, Domain, Node, Num, Quantity, Sym
+from evaluators.grading.algebra.operations import OperationParser
+from evaluators.grading.algebra.sequences import DOTS, series
 
 _ACCENTS = frozenset({
     "vec", "hat", "bar", "overline", "overrightarrow", "tilde", "widehat", "dot", "overleftrightarrow", "widetilde",
 })  # fmt: skip
-_SILENT = frozenset({"angle", "triangle", "measuredangle"})
+_SEGMENTS = frozenset({"overline", "bar"})
+_SIGNS = {"+": "add", "-": "sub", "\\pm": "pm", "\\mp": "mp"}
+_NO_FUNCTIONS = frozenset({Sym("e"), Sym("i"), Sym("pi"), Sym("infty"), DOTS})
+_SILENT = frozenset({"angle", "triangle", "measuredangle", "square", "sphericalangle"})
 _SYMBOLS = frozenset({
     "pi", "theta", "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "kappa", "lambda", "mu", "nu", "xi",
     "rho", "sigma", "tau", "phi", "chi", "psi", "omega", "infty", "ell", "Gamma", "Delta", "Theta", "Lambda", "Xi",
     "Pi", "Sigma", "Phi", "Psi", "Omega", "ldots", "hbar", "imath",
 })  # fmt: skip
 _FENCES = {"\\lfloor": ("\\rfloor", "floor"), "\\lceil": ("\\rceil", "ceil"), "\\lvert": ("\\lvert", "abs")}
-_TRIGONOMETRIC = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
 _OPENERS = frozenset({"(", "[", "{", "\\{", "\\langle", "\\lbrack", "\\begin"})
 _MULTIPLY = frozenset({"*", "\\cdot", "\\times"})
+_PREFIXES = frozenset({"frac", "binom", "sum", "prod", "int", "lim"})
 _SET_COMMANDS = frozenset({"\\emptyset", "\\mathbb", "\\mathcal"})
 
 
-class ExpressionParser(Cursor, ABC):
+class ExpressionParser(OperationParser, ABC):
     """Sums, products, powers and atoms; what stands in brackets is the subclass's."""
 
     def __init__(self, found: list[Token]) -> None:
         super().__init__(found)
-        self._trigonometric = False
         self._bars = 0
 
     @abstractmethod
     def listing(self) -> Node:
         """Items between commas; a single item is itself."""
-
-    @abstractmethod
-    def group(self, closing: str) -> Node:
-        """What stands before `closing`, which is consumed."""
 
     @abstractmethod
     def bracket(self, opening: str) -> Node:
@@ -57,41 +56,52 @@ class ExpressionParser(Cursor, ABC):
 
     def sum(self) -> Node:
         """Terms joined by + - and the two signs at once."""
-        signs = {"+": "add", "-": "sub", "\\pm": "pm", "\\mp": "mp"}
-        first = signs.get(self.peek())
+        first = _SIGNS.get(self.peek())
         if first is not None:
             self.take()
-            term = self._term()
+            term = self.term()
             node = term if first == "add" else Call("neg" if first == "sub" else first, (term,))
         else:
-            node = self._term()
-        while (sign := signs.get(self.peek())) is not None:
+            node = self.term()
+        terms, dotted = [node], node == DOTS
+        while (sign := _SIGNS.get(self.peek())) is not None:
             self.take()
-            node = Call(sign, (node, self._term()))
-        return node
+            term = self.term()
+            node = Call(sign, (node, term))
+            terms.append(term if sign == "add" or term == DOTS else Call("neg", (term,)))
+            dotted = dotted or term == DOTS
+        return series("sum", terms) if dotted and len(terms) > 1 else node
 
-    def _term(self) -> Node:
+    def term(self) -> Node:
+        """Factors side by side, multiplied or divided."""
         node = self._factor()
+        factors, dotted = [node], False
         while True:
             if self.peek() in _MULTIPLY:
                 self.take()
-                node = Call("mul", (node, self._factor()))
+                factor = self._factor()
             elif self.peek() in ("/", "\\div"):
                 self.take()
                 node = Call("div", (node, self._factor()))
-            elif self._starts_factor():
-                node = Call("mul", (node, self._power()))
+                continue
+            elif self.starts_factor():
+                factor = self.power()
             else:
-                return node
+                break
+            dotted = dotted or factor == DOTS
+            factors.append(factor)
+            node = Call("mul", (node, factor))
+        return series("prod", factors) if dotted else node
 
     def _factor(self) -> Node:
         if self.accept("-"):
             return Call("neg", (self._factor(),))
         if self.accept("+"):
             return self._factor()
-        return self._power()
+        return self.power()
 
-    def _starts_factor(self) -> bool:
+    def starts_factor(self) -> bool:
+        """Whether another factor stands next, without a sign between."""
         token = self.current
         if token.kind in ("letter", "based"):
             return True
@@ -104,14 +114,25 @@ class ExpressionParser(Cursor, ABC):
             return peeked in _OPENERS
         name = peeked.removeprefix("\\")
         fence = peeked in _FENCES
-        known = name in FUNCTIONS or name in _SYMBOLS or name in _ACCENTS or name in ("frac", "binom", "sum", "prod")
+        known = name in FUNCTIONS or name in _SYMBOLS or name in _ACCENTS or name in _PREFIXES
         return token.kind == "command" and (known or fence or peeked in _OPENERS or name in _SILENT)
 
     def _previous_is_symbol(self) -> bool:
         return self._tokens[self._position - 1].kind in ("letter", "command")
 
+    def power(self) -> Node:
+        """An atom with what is raised or postfixed; a symbol before a parenthesis may be a function's name."""
+        node = self._power()
+        named = node.args[0] if isinstance(node, Call) and node.op == "pow" else node
+        if isinstance(named, Sym) and named not in _NO_FUNCTIONS and self.peek() == "(":
+            argument = self._power()
+            if isinstance(argument, Call) and argument.op == "pow":
+                return Call("mul", (node, argument))
+            return Call("apply", (node, argument))
+        return node
+
     def _power(self) -> Node:
-        base = self._postfix(self._atom())
+        base = self._postfix(self.atom())
         if not self.accept("^"):
             return base
         if self.accept("\\circ") or self.accept("\\degree"):
@@ -128,7 +149,7 @@ class ExpressionParser(Cursor, ABC):
 
     def _degrees(self, base: Node) -> Node:
         if not self._trigonometric:
-            return base
+            return Quantity(base, "degree")
         return Call("div", (Call("mul", (base, Sym("pi"))), Num(Fraction(180))))
 
     def exponent(self) -> Node:
@@ -136,7 +157,7 @@ class ExpressionParser(Cursor, ABC):
         if self.accept("-"):
             return Call("neg", (self.exponent(),))
         self.accept("+")
-        node = self._atom() if self.peek() != "{" else self.argument()
+        node = self.atom() if self.peek() != "{" else self.argument()
         if self.accept("^"):
             return Call("pow", (node, self.exponent()))
         return node
@@ -144,7 +165,7 @@ class ExpressionParser(Cursor, ABC):
     def _postfix(self, node: Node) -> Node:
         while True:
             if self.accept("!"):
-                node = Call("factorial", (node,))
+                node = Call("doublefactorial" if self.accept("!") else "factorial", (node,))
             elif self.accept("'"):
                 if not isinstance(node, Sym):
                     raise NotMathError("a prime behind an expression")
@@ -162,9 +183,10 @@ class ExpressionParser(Cursor, ABC):
         if token.kind == "number" and len(token.value) > 1 and token.value.isdigit():
             self._tokens[self._position] = Token("number", token.value[1:])
             return atoms.number(token.value[0])
-        return self._atom()
+        return self.atom()
 
-    def _atom(self) -> Node:  # noqa: PLR0911 -- one return per kind of token
+    def atom(self) -> Node:  # noqa: PLR0911 -- one return per kind of token
+        """A number, a symbol, a command with its arguments, or what stands in brackets."""
         token = self.take()
         with self.deeper():
             if token.kind == "number":
@@ -198,7 +220,7 @@ class ExpressionParser(Cursor, ABC):
         if self.peek() in ("\\overline", "\\dot", "\\bar") and "." in text:
             self.take()
             return atoms.repeating(text, self.plain_argument())
-        if self.accept("\\ldots"):
+        if "." in text and self.accept("\\ldots"):
             return atoms.continued(text)
         value = atoms.number(text)
         return self._mixed(value) if text.isdigit() else value
@@ -245,15 +267,15 @@ class ExpressionParser(Cursor, ABC):
         if name == "frac":
             return self._fraction()
         if name in FUNCTIONS:
-            return self._function(name)
+            return self.function(name)
         if name == "binom":
             return Call("binom", (self.argument(), self.argument()))
-        if name in ("sum", "prod"):
-            return self._series(name)
+        if name in ("sum", "prod", "int", "lim"):
+            return self.bound_operation(name)
         if name in _SYMBOLS:
             return self._subscripted({"imath": "i"}.get(name, name))
         if name in _ACCENTS:
-            return self._subscripted(f"{name} {self.plain_argument()}")
+            return self._accented(name, self.plain_argument())
         if "\\" + name in _FENCES:
             return self._fenced(*_FENCES["\\" + name])
         if "\\" + name in _SET_COMMANDS:
@@ -261,53 +283,11 @@ class ExpressionParser(Cursor, ABC):
         if name == "begin":
             return self.matrix()
         if name in _SILENT:
-            return self._power()
+            return self.power()
         raise NotMathError(f"command {name}")
 
-    def _function(self, name: str) -> Node:
-        if name in ("sqrt", "cbrt"):
-            index: Node = Num(Fraction(2 if name == "sqrt" else 3))
-            if name == "sqrt" and self.accept("["):
-                index = self.group("]")
-            return Call("root", (self._atom(), index))
-        base = self.argument() if self.accept("_") else None
-        power = self.exponent() if self.accept("^") else None
-        return _apply(name, self._function_argument(name), base, power)
-
-    def _function_argument(self, name: str) -> Node:
-        outer, self._trigonometric = self._trigonometric, self._trigonometric or name in _TRIGONOMETRIC
-        node = self._atom() if self.peek() in ("(", "{", "[", "|", "\\lvert") else self._bare_argument()
-        self._trigonometric = outer
-        return node
-
-    def _bare_argument(self) -> Node:
-        """`\\sin 2x \\cos y`: factors up to the next function."""
-        if self.accept("-"):
-            return Call("neg", (self._bare_argument(),))
-        node = self._power()
-        while self._starts_factor() and not self._starts_function() and self.peek() not in ("(", "["):
-            node = Call("mul", (node, self._power()))
-        return node
-
-    def _starts_function(self) -> bool:
-        return self.current.kind == "command" and self.current.value in FUNCTIONS - {"sqrt"}
-
-    def _series(self, name: str) -> Node:
-        """`\\sum_{k=1}^{n} body`, bounds and body as nodes."""
-        self.expect("_")
-        self.expect("{")
-        variable = self._atom()
-        self.expect("=")
-        low = self.group("}")
-        self.expect("^")
-        high = self.argument()
-        return Call(name, (variable, low, high, self._term()))
-
-
-def _apply(name: str, argument: Node, base: Node | None, power: Node | None) -> Node:
-    inverse = Call("neg", (Num(Fraction(1)),))
-    if power == inverse and name in _TRIGONOMETRIC:
-        return Call("arc" + name, (argument,))
-    args = getattr(argument, "items", (argument,)) if name in ("max", "min", "gcd", "lcm") else (argument,)
-    node = Call(name, (*args, base) if base is not None else tuple(args))
-    return Call("pow", (node, power)) if power is not None else node
+    def _accented(self, accent: str, letters: str) -> Node:
+        """`\\hat{x}` is a symbol of its own; a line over capitals only says that they are a segment."""
+        if accent in _SEGMENTS and letters.isalpha() and letters.isupper() and len(letters) == 2:
+            return Call("mul", (Sym(letters[0]), Sym(letters[1])))
+        return self._subscripted(f"{accent} {letters}")

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TypeGuard
 
 from evaluators.grading.algebra.lexer import FUNCTIONS
 from evaluators.grading.algebra.nodes import (
     Bracket,
     Call,
-    Family,
     Listing,
     Node,
     Num,
     Relation,
+    SetOperation,
     Sym,
     Text,
     variables,
     walk,
 )
 
-_COORDINATES = frozenset("xyz")
-_FUNCTION_NAMES = frozenset("fghFGHPpqrTuvy")
+_UNKNOWNS = frozenset("abcdkmnpqrstuvwxyz")
+"""Letters of unknowns: a function of one is a side of an equation, not a name."""
 
 
 def is_equation(node: Node) -> bool:
@@ -40,29 +41,29 @@ def split(equation: Relation) -> tuple[Node | None, Node | None]:
     return None, None
 
 
-def is_label(node: Node, value: Node) -> bool:
-    """Whether the left side of an equation names its right side."""
-    if isinstance(node, Text):
+def is_label(node: Node, value: Node) -> bool:  # noqa: PLR0911 -- one return per kind of label
+    """Whether the left side of an equation names its right side, as a symbol does; `m + n = 7` is an equation."""
+    match node:
+        case Text():
+            return True
+        case Bracket(items=items):
+            return all(isinstance(item, Sym) for item in items)
+        case Relation(sides=sides, ops=(":",)):
+            return all(isinstance(side, Sym) or _is_segment(side) for side in sides)
+        case Sym(name=name):
+            return name not in variables(value)
+    if is_application(node):
+        return not {n.name for n in walk(node.args[0]) if isinstance(n, Sym)} & variables(value)
+    if _is_derivative(node):
         return True
-    if isinstance(node, Bracket):
-        return all(isinstance(item, Sym) for item in node.items)
-    if isinstance(node, Relation):
-        return node.ops == (":",) and all(_is_name(side) for side in node.sides)
-    if isinstance(node, Sym):
-        return node.name not in variables(value)
-    if _is_application(node):
-        return not {n.name for n in walk(node) if isinstance(n, Sym) and n.name in _FUNCTION_NAMES - {"y"}} & variables(
-            value
-        )
-    constant = not variables(value) or isinstance(value, Text)
-    return constant and len(_COORDINATES & variables(node)) < 2 and _is_name(node)
+    return (not variables(value) or isinstance(value, Text)) and _is_measure(node)
 
 
 def compatible(a: Node | None, b: Node | None) -> bool:
     """Whether two labels may name the same thing: equal ones, words, or `y` beside `f(x)`."""
     if a is None or b is None or a == b or isinstance(a, Text) or isinstance(b, Text):
         return True
-    return (_is_application(a) and (_is_application(b) or b == Sym("y"))) or (_is_application(b) and a == Sym("y"))
+    return (is_application(a) and (is_application(b) or b == Sym("y"))) or (is_application(b) and a == Sym("y"))
 
 
 def assignments(equation: Node) -> Listing | None:
@@ -76,23 +77,9 @@ def assignments(equation: Node) -> Listing | None:
 
 def without_membership(node: Node) -> Node:
     """`x \\in S` is S."""
-    if (
-        isinstance(node, Relation)
-        and node.ops == ("in",)
-        and (isinstance(node.sides[0], Text) or _is_name(node.sides[0]))
-    ):
+    if isinstance(node, Relation) and node.ops == ("in",) and isinstance(node.sides[0], Text | Sym | Bracket):
         return node.sides[1]
     return node
-
-
-def bound(family: Family) -> str | None:
-    """The variable that a family's condition speaks of."""
-    match family.condition:
-        case Relation(sides=(Sym(name=name), *_), ops=("in", *_)):
-            return name
-        case condition:
-            names = variables(condition)
-            return next(iter(names)) if len(names) == 1 else None
 
 
 def hundredth(node: Node) -> Node:
@@ -100,26 +87,60 @@ def hundredth(node: Node) -> Node:
     return Call("div", (node, Num(Fraction(100))))
 
 
-def _is_application(node: Node) -> bool:
-    """`f(x)` or `f^{-1}(x)`, which parse as products."""
+def is_application(node: Node) -> TypeGuard[Call]:
+    """`f(x)`, `P(3)` or `f^{-1}(x)`: a name and a plain argument."""
     match node:
-        case Call(op="mul", args=(Sym(name=name) | Call(op="pow", args=(Sym(name=name), _)), _)):
-            return name[0] in _FUNCTION_NAMES
+        case Call(op="apply", args=(_, Bracket(items=items))):
+            return all(_is_plain(item) for item in items)
+        case Call(op="apply", args=(_, argument)):
+            return _is_plain(argument)
         case _:
             return False
 
 
-def _is_name(node: Node) -> bool:
+def _is_plain(node: Node) -> bool:
     match node:
-        case Sym():
+        case Sym() | Num() | SetOperation() | Text():
             return True
-        case Call(op="mul", args=(Sym() | Call(), _)):
+        case Call(op="neg" | "mul" | "div", args=args):
+            return all(isinstance(arg, Sym | Num) for arg in args)
+        case Relation(sides=sides):
+            return all(_is_plain(side) for side in sides)
+        case _:
+            return False
+
+
+def _is_segment(node: Node) -> bool:
+    """`AB`: a name of two capitals, which parses as a product."""
+    match node:
+        case Call(op="mul", args=(Sym(name=a), Sym(name=b))):
+            return len(a) == len(b) == 1 and (a + b).isupper()
+        case Sym(name=name):
+            return len(name) >= 3 and name.isupper()
+        case _:
+            return False
+
+
+def _is_measure(node: Node) -> bool:
+    """The length of a segment, a ratio of lengths, a function of an angle."""
+    match node:
+        case Call(op="abs", args=(inner,)):
+            return _is_segment(inner)
+        case Call(op="div", args=(above, below)):
+            return _is_segment(above) and _is_segment(below)
+        case Call(op=op, args=(Sym(name=name),)) if op in FUNCTIONS:
+            return name not in _UNKNOWNS
+        case Call(op=op, args=(argument,)) if op in FUNCTIONS:
+            return _is_segment(argument)
+        case _:
+            return _is_segment(node)
+
+
+def _is_derivative(node: Node) -> bool:
+    match node:
+        case Call(
+            op="div", args=(Call(op="mul", args=(Sym(name="d"), Sym())), Call(op="mul", args=(Sym(name="d"), Sym())))
+        ):
             return True
-        case Call(op="add" | "sub" | "div", args=args):
-            return all(_is_name(arg) for arg in args)
-        case Call(op="pow", args=(base, Num())):
-            return _is_name(base) and not _COORDINATES & variables(base)
-        case Call(op=op):
-            return op in FUNCTIONS or op in ("abs", "det")
         case _:
             return False

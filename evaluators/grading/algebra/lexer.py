@@ -139,6 +139,8 @@ def _text_tokens(content: str, spaced: bool, after_number: bool) -> list[Token]:
         return [Token("command", name, spaced)]
     if name in _JOINERS or name.strip(", ") in _JOINERS:
         return [Token("text", name.strip(", "), spaced)]
+    if after_number and "/" in name:
+        return [Token("text", "/".join(normal_words(part) for part in stripped.split("/")), spaced)]
     if name.startswith("("):
         return [Token("text", "(" + normal_words(stripped), True)]
     return [Token("text", normal_words(stripped), spaced)]
@@ -153,6 +155,8 @@ def _word_tokens(word: str, spaced: bool, after_number: bool) -> list[Token]:
         return [Token("text", lower, spaced)]
     if after_number and is_unit(word):
         return [Token("text", normal_words(word), spaced)]
+    if word.isupper() and len(word) >= 3:
+        return [Token("letter", word, spaced)]
     if len(word) <= 2 or (len(word) == 3 and not spaced and not _wordlike(word)) or _alphabetical(word):
         return [Token("letter", letter, spaced and index == 0) for index, letter in enumerate(word)]
     return [Token("text", normal_words(word), True)]
@@ -178,9 +182,8 @@ def _wordlike(word: str) -> bool:
 
 
 def _alphabetical(word: str) -> bool:
-    """Runs like abcd or WXYZ are products of variables."""
-    consecutive = all(ord(after) - ord(before) == 1 for before, after in pairwise(word))
-    return consecutive or (word.isupper() and len(word) <= 4)
+    """Runs like abcd are products of variables."""
+    return all(ord(after) - ord(before) == 1 for before, after in pairwise(word))
 
 
 def _follows_number(found: list[Token]) -> bool:

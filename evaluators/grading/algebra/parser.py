@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Literal
 
+from evaluators.grading.algebra.atoms import repeating_last
 from evaluators.grading.algebra.clean import ROW
 from evaluators.grading.algebra.expression import ExpressionParser
 from evaluators.grading.algebra.lexer import tokens
@@ -23,17 +25,23 @@ from evaluators.grading.algebra.nodes import (
     SetOperation,
     Text,
 )
-from evaluators.grading.algebra.words import PERCENT_WORDS, normal_words
+from evaluators.grading.algebra.numerals import SCALES
+from evaluators.grading.algebra.sequences import DOTS
+from evaluators.grading.algebra.sequences import items as written_out
+from evaluators.grading.algebra.words import PERCENT_WORDS, as_word, normal_words
 
 _RELATIONS = {
     "=": "=", "<": "<", ">": ">", "\\lt": "<", "\\gt": ">", "\\le": "<=", "\\ge": ">=", "\\ne": "!=", "\\in": "in",
-    "\\approx": "approx", "\\simeq": "approx",
+    "\\equiv": "=",
 }  # fmt: skip
 _SET_OPERATIONS: dict[str, Literal["union", "intersection", "difference"]] = {
     "\\cup": "union",
     "\\cap": "intersection",
     "\\setminus": "difference",
 }
+_MODULI = {"\\pmod": "residue", "\\bmod": "mod", "\\mod": "mod"}
+_CONDITIONALS = frozenset({"if", "when", "for", "where", "whenever"})
+_OTHERWISE = frozenset({"otherwise", "else", "in all other case"})
 _JOINERS: dict[str, Literal["and", "or"]] = {"and": "and", "or": "or", "\\wedge": "and", "\\vee": "or"}
 
 
@@ -41,11 +49,25 @@ def parse(text: str) -> Node:
     """The structure of a cleaned answer. Raises NotMathError when it is none or exceeds a limit."""
     if len(text) > MAX_ANSWER:
         raise NotMathError("too long")
+    word = as_word(text)
+    if word is not None:
+        return Text(word)
     return _Parser(tokens(text)).whole()
 
 
 def _exponent(node: Node) -> str:
     return str(node.value) if isinstance(node, Num) else "?"
+
+
+def _scaled(node: Node, words: list[str]) -> tuple[Node, list[str]]:
+    """A value with the scale words behind it: `8 million dollars` is 8,000,000 dollars."""
+    used = 0
+    while used < len(words) and words[used].removesuffix("s") in SCALES:
+        node = Call("mul", (node, Num(Fraction(SCALES[words[used].removesuffix("s")]))))
+        used += 1
+    if words[used:] == ["repeating"] and isinstance(node, Num) and node.places:
+        return repeating_last(node), []
+    return node, words[used:]
 
 
 class _Parser(ExpressionParser):
@@ -67,6 +89,8 @@ class _Parser(ExpressionParser):
             items.append(self._relation())
         if len(items) == 1:
             return items[0]
+        if DOTS in items:
+            items = list(written_out(items))
         return Listing(tuple(items), "or" if joiner == "or" else "and" if joiner == "and" else ",")
 
     def group(self, closing: str) -> Node:
@@ -109,6 +133,8 @@ class _Parser(ExpressionParser):
     def matrix(self) -> Node:
         r"""Behind `\begin`: the rows of a matrix, or the determinant between bars."""
         name = self.environment()
+        if name in ("case", "dcase"):
+            return self._cases()
         if name not in ("pmatrix", "bmatrix", "matrix", "Bmatrix", "vmatrix", "smallmatrix", "array"):
             raise NotMathError(f"environment {name}")
         if name == "array" and self.peek() == "{":
@@ -129,13 +155,47 @@ class _Parser(ExpressionParser):
         node = Matrix(tuple(rows))
         return Call("det", (node,)) if name == "vmatrix" else node
 
+    def _cases(self) -> Node:
+        """A piecewise definition as (value, condition, value, condition, ...)."""
+        branches: list[Node] = []
+        with self.deeper():
+            while self.peek() != "\\end":
+                value = self._relation()
+                self._skip_punctuation()
+                separated = self.accept("&")
+                while self.accept("&"):
+                    separated = True
+                branches += [value, self._condition() if separated else Text("otherwise")]
+                self._skip_punctuation()
+                while self.accept(ROW):
+                    pass
+        self.take()
+        self.environment()
+        return Call("cases", tuple(branches))
+
+    def _condition(self) -> Node:
+        """`if x > 0`, `n even`, `otherwise`: without the word that introduces it."""
+        while self.at("text") and self.peek() in _CONDITIONALS:
+            self.take()
+        if self.at("text") and self.peek() in _OTHERWISE:
+            self.take()
+            return Text("otherwise")
+        condition = self.listing()
+        if isinstance(condition, Quantity) and (parity := condition.unit.removeprefix("is ")) in ("even", "odd"):
+            return Call(parity, (condition.value,))
+        if isinstance(condition, Listing) and condition.items[-1] == Text("otherwise"):
+            return Text("otherwise")
+        return condition
+
+    def _skip_punctuation(self) -> None:
+        while self.peek() in (",", ";", "."):
+            self.take()
+
     def _relation(self) -> Node:
         sides, ops = [self._ratio()], []
         while (op := _RELATIONS.get(self.peek())) is not None:
             self.take()
             side = self._ratio()
-            if op == "approx":
-                continue
             sides.append(side)
             ops.append(op)
         return Relation(tuple(sides), tuple(ops)) if ops else sides[0]
@@ -155,6 +215,9 @@ class _Parser(ExpressionParser):
         node = self._set_expression()
         if self.accept("%"):
             node = Percent(node)
+        if self.peek() in _MODULI:
+            operation = _MODULI[self.take().value]
+            node = Call(operation, (node, self.argument() if self.peek() == "{" else self.term()))
         if self.at("text") and self.peek() not in _JOINERS:
             node = self._with_unit(node)
         return node
@@ -183,7 +246,8 @@ class _Parser(ExpressionParser):
             if self.accept("^"):
                 words.append(f"^{_exponent(self.argument())}")
             if self.accept("/") and self.at("letter"):
-                words.append(self.take().value)
+                words[-1] += "/" + self.take().value
+        node, words = _scaled(node, " ".join(words).split())
         phrase = " ".join(words)
         if not self._at_end_of_side():
             raise NotMathError("words inside an expression")
@@ -199,7 +263,7 @@ class _Parser(ExpressionParser):
         return found
 
     def _at_end_of_list(self) -> bool:
-        return self.current.kind == "end" or self.peek() in (")", "]", "}", "\\}", "&", ROW)
+        return self.current.kind == "end" or self.peek() in (")", "]", "}", "\\}", "&", ROW, "\\end")
 
     def _at_end_of_side(self) -> bool:
         at_separator = self.peek() in (",", ";", "|", "\\mid") or self.peek() in _JOINERS

@@ -79,6 +79,8 @@ def _real_set(node: Node) -> RealSet:  # noqa: PLR0911 -- one return per kind of
             return _ALL
         case Domain(name="empty") | Text(words="empty"):
             return []
+        case Family(body=Sym() | Relation(ops=("in",)), condition=Listing(items=items, joiner=joiner)):
+            return _joined([_real_set(item) for item in items], joiner)
         case Family(body=Sym() | Relation(ops=("in",)), condition=condition):
             return _real_set(condition)
         case Relation(sides=(Sym(), members), ops=("in",)):
@@ -97,11 +99,23 @@ def _real_set(node: Node) -> RealSet:  # noqa: PLR0911 -- one return per kind of
 def _listed(sets: list[RealSet], joiner: str) -> RealSet:
     """`or` and commas unite, `and` intersects; so do commas where the union would be everything."""
     union: RealSet = [interval for one in sets for interval in one]
+    common = _intersection(sets)
+    everything = len(_union(union)) == 1 and _same_interval(_union(union)[0], _ALL[0])
+    return common if (joiner == "and" and common) or (joiner == "," and everything) else union
+
+
+def _joined(sets: list[RealSet], joiner: str) -> RealSet:
+    """The conditions of a set, strictly: `or` unites, all else intersects."""
+    if joiner == "or":
+        return [interval for one in sets for interval in one]
+    return _intersection(sets)
+
+
+def _intersection(sets: list[RealSet]) -> RealSet:
     common = sets[0]
     for other in sets[1:]:
         common = _combine("intersection", common, other)
-    everything = len(_union(union)) == 1 and _same_interval(_union(union)[0], _ALL[0])
-    return common if (joiner == "and" and common) or (joiner == "," and everything) else union
+    return common
 
 
 def _solutions(relation: Relation) -> RealSet:
@@ -114,8 +128,22 @@ def _solutions(relation: Relation) -> RealSet:
     (name,) = names
     found = _ALL
     for left, op, right in zip(relation.sides, relation.ops, relation.sides[1:], strict=False):
-        found = _combine("intersection", found, _linear_solutions(Call("sub", (left, right)), op, name))
+        found = _combine("intersection", found, _solution(left, op, right, name))
     return found
+
+
+def _solution(left: Node, op: str, right: Node, name: str) -> RealSet:
+    """Solutions of one inequality; `|A| < c` is `-c < A < c`."""
+    match left, right:
+        case (_, Call(op="abs")) if not isinstance(left, Call) or left.op != "abs":
+            return _solution(right, _FLIPPED.get(op, op), left, name)
+        case (Call(op="abs", args=(inner,)), bound) if not variables(bound):
+            above = _solution(inner, op, bound, name)
+            below = _solution(inner, _FLIPPED.get(op, op), Call("neg", (bound,)), name)
+            within = op in ("<", "<=", "!=")
+            return _combine("intersection", above, below) if within else above + below
+        case _:
+            return _linear_solutions(Call("sub", (left, right)), op, name)
 
 
 def _linear_solutions(difference: Node, op: str, name: str) -> RealSet:
@@ -174,4 +202,4 @@ def _same_interval(a: Interval, b: Interval) -> bool:
 
 
 def _same_end(a: Any, b: Any) -> bool:
-    return bool(a == b or (mp.isfinite(a - b) and abs(a - b) <= mpf(10) ** -35 * (1 + abs(a))))
+    return bool(a == b or (mp.isfinite(a - b) and abs(a - b) <= mpf(10) ** -35 * max(abs(a), abs(b))))

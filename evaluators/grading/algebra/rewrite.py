@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
 
@@ -22,19 +23,21 @@ from evaluators.grading.algebra.nodes import (
     children,
     walk,
 )
-from evaluators.grading.algebra.words import NUMBER_WORDS
+from evaluators.grading.algebra.numerals import leading_number
 
 _SIGNED = {("pm", 1): "add", ("pm", -1): "sub", ("mp", 1): "sub", ("mp", -1): "add"}
 
 
 def spread(node: Node) -> Node:
     """The node with `\\pm` as two values, with number words as numbers, and `2k, k \\in Z` as a family."""
-    if isinstance(node, Text) and node.words in NUMBER_WORDS:
-        return Num(Fraction(NUMBER_WORDS[node.words]))
+    if isinstance(node, Text):
+        return _number_in_words(node)
     if isinstance(node, Listing):
         items = tuple(part for item in node.items for part in _two_signs(item))
-        if len(items) == 2 and not node.braced and isinstance(items[1], Relation) and items[1].ops == ("in",):
-            return Family(*items)
+        last = items[-1]
+        if len(items) > 1 and not node.braced and isinstance(last, Relation) and last.ops == ("in",):
+            rest = items[:-1]
+            return Family(rest[0] if len(rest) == 1 else Listing(rest, node.joiner), last)
         return Listing(items, node.joiner, node.braced) if len(items) > 1 or node.braced else items[0]
     node = _multiplied(node)
     both = _two_signs(node)
@@ -44,6 +47,29 @@ def spread(node: Node) -> Node:
 def rename(node: Node, old: str, new: str) -> Node:
     """The node with a variable renamed."""
     return Sym(new) if node == Sym(old) else rebuild(node, tuple(rename(child, old, new) for child in children(node)))
+
+
+def substitute(node: Node, point: Mapping[str, Fraction]) -> Node:
+    """The node with numbers for the variables that a point names."""
+    if isinstance(node, Sym):
+        return Num(point[node.name]) if node.name in point else node
+    return rebuild(node, tuple(substitute(child, point) for child in children(node)))
+
+
+def map_calls(node: Node, change: Callable[[Call], Node]) -> Node:
+    """The node with every operation changed, from the inside out."""
+    inner = rebuild(node, tuple(map_calls(child, change) for child in children(node)))
+    return change(inner) if isinstance(inner, Call) else inner
+
+
+def _number_in_words(text: Text) -> Node:
+    """`twenty-four apples` as 24 with its unit."""
+    words = text.words.split()
+    found = leading_number(words)
+    if found is None:
+        return text
+    value, used = found
+    return Quantity(Num(value), " ".join(words[used:])) if used < len(words) else Num(value)
 
 
 def _two_signs(node: Node) -> tuple[Node, ...]:

@@ -5,19 +5,29 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import count
 from typing import Any
 
-from evaluators.grading.algebra.approximate import approximate
+from evaluators.grading.algebra.approximate import Magnitudes, approximate
 from evaluators.grading.algebra.exact import Point, rational
 from evaluators.grading.algebra.limits import NoValueError
 from evaluators.grading.algebra.nodes import Call, Node, Num, Relation, Sym, variables, walk
 from evaluators.grading.algebra.precision import DIGITS, mp, mpf
+from evaluators.grading.algebra.rewrite import substitute
 
-_POINTS = 12
-_POSITIVE = 8
-"""The first points have positive coordinates only: a square root may be simplified as its context allows."""
+_POSITIVE = 10
+"""Points with positive coordinates only: a square root may be simplified as its context allows."""
+_MIXED = 4
+"""Points with signs at random."""
 _ENOUGH = 3
+_INTEGERS = frozenset({"n", "m", "k", "N", "bound"})
+"""Names that stand for integers: floors, parities and factorials need to agree there only."""
+_GUARD = 15
+"""Decimal digits that rounding may cost."""
+_POWERS = 4
+"""A difference may be as small as this power of the ratio of sizes: sin(x) - x is of the third."""
+_MAX_SPREAD = 10_000
+"""Decimal digits between the smallest and the largest value of a computation, beyond which it is not decided."""
+_NOISY_DIGITS = 15
 _FLOAT_DIGITS = 9
 """Significant digits from which a decimal is a floating-point number's rather than a rounded answer."""
 
@@ -35,18 +45,41 @@ def proportional(a: Relation, b: Relation) -> bool:
     """Whether two equations differ by a constant factor that is not zero."""
     names = sorted(variables(a) | variables(b))
     left, right = (Call("sub", (r.sides[0], r.sides[1])) for r in (a, b))
-    ratio, agreed = None, 0
+    reference: tuple[Node, Node] | None = None
+    agreed = 0
     try:
-        for point in _points(names, 0):
-            x, y = _value(left, point), _value(right, point)
-            if x is None or y is None or abs(y) < mpf(10) ** -30:
+        for point in _points(names, all_positive=False):
+            pair = substitute(left, point), substitute(right, point)
+            zero = _vanishes(pair[0]), _vanishes(pair[1])
+            if None in zero or zero == (True, True):
                 continue
-            if ratio is not None and not _near(x / y, ratio):
+            if zero[0] != zero[1]:
                 return False
-            ratio, agreed = x / y, agreed + 1
+            reference = reference or pair
+            if not coincide(Call("mul", (pair[0], reference[1])), Call("mul", (pair[1], reference[0])), {}):
+                return False
+            agreed += 1
     except (NoValueError, RecursionError):
         return False
-    return agreed >= _ENOUGH and ratio is not None and abs(ratio) > mpf(10) ** -30
+    return agreed >= _ENOUGH
+
+
+def coincide(a: Node, b: Node, point: Point) -> bool:
+    """Whether two expressions have the same value at a point, however small or large. Raises NoValueError."""
+    exact = rational(a, point), rational(b, point)
+    if exact[0] is not None and exact[1] is not None:
+        return exact[0] == exact[1]
+    distance, met = _distance(a, b, point)
+    if _apart(distance, met, DIGITS):
+        return False
+    spread = 0 if met.high is None or met.low is None else (met.high - met.low) * 3 // 10
+    if spread <= _GUARD:
+        return True
+    digits = DIGITS + _POWERS * spread
+    if spread > _MAX_SPREAD:
+        raise NoValueError("values too far apart in size")
+    with mp.workdps(digits):
+        return not _apart(*_distance(a, b, point), digits)
 
 
 def rounds_to(value: Node, decimal: Node) -> bool:
@@ -67,6 +100,26 @@ def rounds_to(value: Node, decimal: Node) -> bool:
     )
 
 
+def is_rounding_of(rounded: Node, value: Node) -> bool:
+    """Whether a number is a value rounded or cut off at its last digit."""
+    literal = rounded.args[0] if isinstance(rounded, Call) and rounded.op == "neg" else rounded
+    try:
+        x, y = approximate(value, {}), approximate(rounded, {})
+        distance = abs(x - y)
+        if isinstance(literal, Num):
+            unit = mpf(10) ** -(literal.places or 0)
+            cut_off = bool(literal.places) and abs(y) <= abs(x)
+            return bool(distance <= unit / 2 or (cut_off and distance < unit))
+        return bool(distance <= abs(x) / 100)
+    except (NoValueError, RecursionError):
+        return False
+
+
+def is_number(node: Node) -> bool:
+    """Whether a node is a literal number, with or without a sign."""
+    return isinstance(node.args[0] if isinstance(node, Call) and node.op == "neg" else node, Num)
+
+
 def real_constant(node: Node) -> Any:
     """The real value of an expression without variables, mpf; raises NoValueError where it has none."""
     sign = {Sym("infty"): 1, Call("neg", (Sym("infty"),)): -1}.get(node)
@@ -79,73 +132,91 @@ def real_constant(node: Node) -> Any:
 
 
 def _equal_constants(a: Node, b: Node) -> bool:
-    exact = rational(a, {}), rational(b, {})
-    if exact[0] is not None and exact[1] is not None and exact[0] == exact[1]:
-        return True
+    try:
+        if coincide(a, b, {}):
+            return True
+    except NoValueError:
+        if rational(a, {}) is None and rational(b, {}) is None:
+            raise
     x, y = approximate(a, {}), approximate(b, {})
-    if _float_equal(a, b, x, y) or _float_equal(b, a, y, x):
-        return True
-    return None in exact and _near_constants(a, b, x, y)
+    return _float_equal(a, b, x, y) or _float_equal(b, a, y, x)
 
 
-def _near_constants(a: Node, b: Node, x: Any, y: Any) -> bool:
-    magnitude = abs(x) if abs(x) > abs(y) else abs(y)
-    if magnitude < 10**15:
-        return _near(x, y)
-    digits = int(mp.log10(magnitude))
-    if digits > 5_000:
-        return _near(x, y)
-    with mp.workdps(DIGITS + digits):
-        return bool(abs(approximate(a, {}) - approximate(b, {})) < mpf(10) ** -30)
+def _distance(a: Node, b: Node, point: Point) -> tuple[Any, Magnitudes]:
+    met = Magnitudes()
+    return abs(approximate(a, point, met) - approximate(b, point, met)), met
+
+
+def _apart(distance: Any, met: Magnitudes, digits: int) -> bool:
+    """Whether a distance is larger than what rounding to so many digits may leave of values of these sizes."""
+    return bool(distance != 0 and met.high is not None and distance > mpf(2) ** met.high * mpf(10) ** (_GUARD - digits))
+
+
+def _vanishes(node: Node) -> bool | None:
+    """Whether an expression without variables is zero, None where it has no value."""
+    try:
+        return coincide(node, Num(Fraction(0)), {})
+    except NoValueError:
+        return None
 
 
 def _float_equal(literal: Node, other: Node, x: Any, y: Any) -> bool:
-    """Whether a decimal with a float's digits is the rounding of the other value."""
-    if isinstance(literal, Call) and literal.op == "neg":
-        literal = literal.args[0]
-    if not isinstance(literal, Num) or literal.places is None:
+    """Whether a decimal with a float's digits is the rounding of the other value; of two decimals only by noise."""
+    written, exact = _decimal(literal), _decimal(other)
+    if written is None:
         return False
-    if len(str(abs(literal.value.numerator))) < _FLOAT_DIGITS and len(str(literal.value.denominator)) < _FLOAT_DIGITS:
-        return False
-    return bool(abs(x - y) <= max(mpf("0.6") * mpf(10) ** -literal.places, abs(x) * mpf("4e-15")))
+    digits = max(len(str(abs(written.value.numerator))), len(str(written.value.denominator)))
+    noise = bool(digits >= _NOISY_DIGITS and abs(x - y) <= abs(x) * mpf("4e-15"))
+    if digits < _FLOAT_DIGITS or exact is not None or noise:
+        return noise
+    return bool(abs(x - y) <= mpf("0.6") * mpf(10) ** -(written.places or 0) and abs(x - y) <= abs(x) * mpf("1e-6"))
+
+
+def _decimal(node: Node) -> Num | None:
+    """The literal of a decimal with or without a sign, None for any other expression."""
+    if isinstance(node, Call) and node.op == "neg":
+        node = node.args[0]
+    return node if isinstance(node, Num) and node.places is not None else None
 
 
 def _equal_functions(a: Node, b: Node, names: list[str]) -> bool:
     complex_unit = any(n == Sym("i") for node in (a, b) for n in walk(node))
     agreed = 0
-    for point in _points(names, _POSITIVE):
-        x, y = _value(a, point), _value(b, point)
-        if x is None or y is None:
+    for point in _points(names, all_positive=True):
+        try:
+            if coincide(a, b, point):
+                agreed += 1
+            elif complex_unit or (_is_real(approximate(a, point)) and _is_real(approximate(b, point))):
+                return False
+        except NoValueError:
             continue
-        if _near(x, y):
-            agreed += 1
-        elif complex_unit or (_is_real(x) and _is_real(y)):
-            return False
     return agreed >= _ENOUGH
 
 
-def _value(node: Node, point: Point) -> Any:
-    """The value at a point, None where the expression is undefined there."""
-    try:
-        exact = rational(node, point)
-        return approximate(node, point) if exact is None else mpf(exact.numerator) / exact.denominator
-    except NoValueError:
-        return None
+def _points(names: list[str], *, all_positive: bool) -> Iterator[Point]:
+    """The same points for the same names, whatever the order of the expressions.
 
-
-def _points(names: list[str], positive: int) -> Iterator[Point]:
-    """The same points for the same names, whatever the order of the expressions."""
-    for index in range(_POINTS):
+    Positive ones first, if asked for; then each coordinate negative alone, all of them, and signs at random.
+    """
+    signs: list[tuple[int, ...]] = [(1,) * len(names)] * _POSITIVE if all_positive else []
+    generator = random.Random(0)
+    if all_positive:
+        signs += [tuple(-1 if i == j else 1 for j in range(len(names))) for i in range(min(len(names), 12))]
+        signs += [(-1,) * len(names)]
+    signs += [tuple(generator.choice((1, -1)) for _ in names) for _ in range(_MIXED if all_positive else 12)]
+    for index, chosen in enumerate(signs):
         generator = random.Random(index)
         scale = (2, 40)[index % 2]
-        signs = (1,) if index < positive else (1, -1)
-        values = (Fraction(generator.randint(7, 97 * scale), 97) * generator.choice(signs) for _ in count())
-        yield dict(zip(names, values, strict=False))
+        yield {
+            name: sign * _coordinate(name, index, scale, generator, alone=len(names) == 1)
+            for name, sign in zip(names, chosen, strict=True)
+        }
 
 
-def _near(x: Any, y: Any) -> bool:
-    difference = abs(x - y)
-    return bool(difference <= mpf(10) ** -40 * max(abs(x), abs(y)) or difference < mpf(10) ** -48)
+def _coordinate(name: str, index: int, scale: int, generator: random.Random, *, alone: bool) -> Fraction:
+    if name not in _INTEGERS:
+        return Fraction(generator.randint(7, 97 * scale), 97)
+    return Fraction(index + 1 if alone else generator.randint(1, 6 if scale == 2 else 17))
 
 
 def _is_real(x: Any) -> bool:

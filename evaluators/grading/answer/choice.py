@@ -21,7 +21,7 @@ _HEDGE = (
 _MARKER = re.compile(
     r"(?:(?:final|correct|best|right|my|the|most\s+\w+)?\s*\b(?:answer|choice|option|solution|conclusion|selection|possibility|letter|final)\b"
     r"(?:\s+(?:choice|option|letter|here|to\s+(?:this|the)\s+question|among\s+\w+\s+\w+))?\s*[*_`]*\s*"
-    r"(?::|=|\bis\b|\bwould\s+be\b|\bshould\s+be\b|\bmust\s+be\b|\s-\s|->|→|\b(?=\())\s*[*_`]*:?"
+    r"(?::|=|\bis\b|\bwould\s+be\b|\bshould\s+be\b|\bmust\s+be\b|\s[-–—]\s|->|→|\b(?=\())\s*[*_`]*:?"
     r"|\b(?:choose|select|pick|go\s+with|going\s+with|chose|selected|it'?s|it\s+is|must\s+be|would\s+be|answer)\b|####|答案(?:是|为|:)?"
     r"|\b(?P<weak>so|thus|hence|therefore|say)\b[,:]?)"
     r"[ \t]*\n{0,2}",
@@ -51,6 +51,11 @@ _MARKS = re.compile(
 )
 
 
+_FULL_WIDTH = {ord("Ａ") + index: chr(ord("A") + index) for index in range(10)}
+_REASONED = re.compile(r"\s*[*_(]*([A-J])[*_)]*,?\s+(?:because|since)\b")
+_SINGLE = re.compile(r"[\s\"'*_`$(]*([A-Ja-j])[\s)*_$\"'`.]*")
+
+
 def letters(answer: str) -> str | None:
     """The letters that an answer consists of or begins with: `C` of `\\text{(C)}` and of `C) 4`, `A,B` of `A and B`."""
     plain = _MARKS.sub(" ", answer).strip()
@@ -66,7 +71,7 @@ def letters(answer: str) -> str | None:
 
 def extract_choice(said: str) -> str | None:
     """The letter that a response settles on: in its last box, behind its last marker, or alone."""
-    said = said.replace("：", ":")
+    said = said.replace("：", ":").translate(_FULL_WIDTH)
     for box in reversed(boxes(said)):
         found = letters(box.content)
         if found is not None:
@@ -135,6 +140,12 @@ def _alone(said: str) -> str | None:
     bare = _BARE.fullmatch(said) if len(said) < 200 else None
     if bare is not None:
         return bare.group(1)
+    single = _SINGLE.fullmatch(said) if len(said) < 20 else None
+    if single is not None:
+        return single.group(1).upper()
+    reasoned = _REASONED.match(said)
+    if reasoned is not None:
+        return reasoned.group(1)
     lines = [match.group(1) for line in said.splitlines()[:200] if len(line) < 100 and (match := _BARE.fullmatch(line))]
     if len(lines) == 1:
         return lines[0]

@@ -5,41 +5,33 @@ from __future__ import annotations
 import re
 
 from evaluators.benchmarks.benchmark import AnswerKind
-from evaluators.grading.algebra.clean import clean
-from evaluators.grading.algebra.nodes import Text, walk
-from evaluators.grading.algebra.words import NUMBER_WORDS
-from evaluators.grading.equivalence import readings
+from evaluators.grading.algebra.numerals import leading_number
+from evaluators.grading.answer.assertion import asserted, in_words, is_formula, last_formula
+from evaluators.grading.answer.spans import CURRENCY, MATH, NUMBER, inside, math_list
 
 _MARKER = re.compile(
     r"####[ \t]*"
-    r"|(?:\bfinal\s+answer\b|\banswer\b(?:\s+to\s+(?:the|this)\s+(?:question|problem))?)[\s*_]*(?::|=|\bis\b|\bwould\s+be\b)"
+    r"|(?:\bfinal\s+answer\b|\banswer\b(?:\s+to\s+(?:the|this)\s+(?:question|problem))?)[\s*_]*"
+    r"(?::|=|\s[-–—]\s|\bis\b|\bwould\s+be\b)"
     r"(?:\s*(?:therefore|thus|simply|then|just)\b)?(?:[\s*_]*:)?[\s*_]*(?:the\s+(?:final\s+)?answer\s+is\b:?\s*)?"
-    r"|\bfinal\s*:\s*|^\s*#{1,6}\s*\**\s*(?:final\s+)?answer\s*\**\s*$",
+    r"|\bfinal\s*:\s*|^\s*#{0,6}\s*\**\s*(?:final\s+)?answer\s*\**\s*$"
+    r"|^\s*\**A\**\s*[:：](?=[ \t]*\S+(?:[ \t]+\S+){0,3}[ \t]*$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_MATH = re.compile(r"\\\[(.+?)\\\]|\\\((.+?)\\\)|\$\$(.+?)\$\$|(?<![\\$])\$([^$\n]+?)(?<!\\)\$", re.DOTALL)
-_JOIN = re.compile(r"\s*(?:,|;|,?\s*\b(?:and|or)\b)\s*")
+_FINAL = re.compile(r"\bfinal\s+answer\b[\s*_]*(?::|=|\bis\b)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[^\s.])[.!?](?=\s|$)|[.!?](?=\s+[A-Z])|\n")
-_NUMBER = re.compile(
-    r"[-−]?\$?\s?(?:\d{1,3}(?:,\d{3})+|\d+)(?:[.,]\d+)?(?:\s*/\s*\d+)?(?:[eE][+-]?\d+)?\s?%?|[-−]?\.\d+"
-)
-_LEADING_NUMBER = re.compile(rf"(?:{_NUMBER.pattern})(?!\d|\.\d|\s*[-+*/^=\\(])")
-_CURRENCY = re.compile(
-    r"\$(?=\s?\d[\d,.]*(?:\s|[.,;!?)]|$))(?![^$\n]{0,80}\\[^$\n]{0,80}\$)(?![^$\n]{1,80}\$(?!\s?\d))"
-)
-"""A dollar sign before an amount, rather than one that opens a formula."""
+_LEADING_NUMBER = re.compile(rf"(?:{NUMBER.pattern})(?!\d|\.\d|\s*[-+*/^=\\(])")
+_REASONED = re.compile(r"\s*(.{1,60}?),?\s+(?:because|since)\b", re.IGNORECASE)
 _CUE = re.compile(
-    r"\b(?:so|thus|therefore|hence|total|result|final\w*|conclu\w+|answer|value|equals?|consequently|altogether|is|are|gives?)\b|∴|=",
-    re.IGNORECASE,
-)
-_VERB = re.compile(
-    r"(?:\bis\b|\bare\b|\bequals?\b|\bbe\b|\bgives?\b|\bgets?\b|\bobtain\b|\bwas\b|\bhave\b|\bhas\b|=|:)\s*",
+    r"\b(?:so|thus|therefore|hence|total|result|final\w*|conclu\w+|answer|value|equals?|consequently|altogether|is|are|"
+    r"gives?|needs?|must|find|found|gets?|obtain|yields?|has|have|falls?)\b|∴|=",
     re.IGNORECASE,
 )
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _FRAGMENT = re.compile(
     r"\b(?:we|let|you|then|need|think|first|so|this|it|to|now|consider|hmm|wait|and|but|because)\b", re.IGNORECASE
 )
+_CONNECTED = re.compile(r"(?:so|thus|hence|then|as|if)\b", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"\b(?:error|sorry|cannot|can't|unclear|unable|i don't|unknown|timeout|rate limit)\b", re.IGNORECASE
 )
@@ -56,6 +48,23 @@ def marked(said: str, kind: AnswerKind, cut_off: bool) -> str | None:
     return None
 
 
+def finally_marked(said: str, kind: AnswerKind) -> str | None:
+    """The formula or number that a "final answer" announces, None where words or nothing follow."""
+    answer = marked(said, kind, cut_off=False) if _FINAL.search(said) else None
+    return answer if answer is not None and is_formula(answer, kind) else None
+
+
+def reasoned(said: str, kind: AnswerKind) -> str | None:
+    """`17 because ...`: an answer at the very beginning, with its reason."""
+    match = _REASONED.match(said)
+    if match is None:
+        return None
+    formula = MATH.fullmatch(match.group(1).strip())
+    text = inside(formula) if formula is not None else match.group(1).strip(" *")
+    plain = not re.search(r"[A-Za-z]{2,}", text) or formula is not None
+    return text if plain and is_formula(text, kind) else None
+
+
 def bare(said: str, kind: AnswerKind) -> str | None:
     """The whole response, where it is an answer and nothing else."""
     text = said.strip()
@@ -69,50 +78,70 @@ def bare(said: str, kind: AnswerKind) -> str | None:
         or text.count("\\[") > text.count("\\]")
     ):
         return None
-    wrapped = _MATH.fullmatch(text.rstrip(". "))
+    wrapped = MATH.fullmatch(text.rstrip(". "))
     if wrapped is not None:
-        return _inside(wrapped)
-    span = _MATH.search(text)
+        return inside(wrapped)
+    span = MATH.search(text)
     if span is not None and re.search(r"[A-Za-z]", text[: span.start()]):
         return None
-    found = readings(clean(text), kind)
-    if any(not any(isinstance(n, Text) for n in walk(node)) for node in found):
+    if is_formula(text, kind) and not _CONNECTED.match(text):
         return text
     phrase = kind == "latex" and len(text) < 60 and not re.search(r"[$=]", text) and not _FRAGMENT.search(text)
     return text if phrase else None
 
 
-def concluding(said: str, kind: AnswerKind) -> str | None:
+def concluding(said: str, kind: AnswerKind) -> str | None:  # noqa: PLR0911 -- a ladder of readings
     """The value that the last sentence of a finished response states."""
     text = said.rstrip()
     sentence = _last_sentence(text)
     if sentence is None:
         return None
     if kind in ("integer", "numeric"):
-        plain = _CURRENCY.sub("", sentence)
-        numbers = [m.group() for m in _NUMBER.finditer(plain)]
-        return numbers[-1].strip() if numbers else None
+        plain = CURRENCY.sub("", sentence)
+        numbers = [m.group() for m in NUMBER.finditer(plain)]
+        return numbers[-1].strip() if numbers else _number_in_words(sentence)
     if not _CUE.search(sentence):
         return None
-    sentence = _CURRENCY.sub("", sentence)
-    spans = list(_MATH.finditer(sentence))
-    if spans:
-        first = len(spans) - 1
-        while first > 0 and _JOIN.fullmatch(sentence[spans[first - 1].end() : spans[first].start()]):
-            first -= 1
-        return ", ".join(_inside(span) for span in spans[first:])
+    sentence = CURRENCY.sub("", sentence)
+    found = asserted(sentence, kind)
+    if found is not None:
+        return _asserted_side(found)
     emphasised = [words for words in re.findall(r"\*\*([^*]+)\*\*", sentence) if not words.rstrip().endswith(":")]
-    if emphasised:
+    if emphasised and not MATH.search(emphasised[-1]):
         return str(emphasised[-1]).strip()
-    stated = list(_VERB.finditer(sentence))
-    return _leading_answer(sentence[stated[-1].end() :], kind, False) if stated else None
+    formula = last_formula(sentence)
+    words = in_words(sentence)
+    if formula is not None and (words is None or formula in words or "$" in words or _ends_in_formula(sentence)):
+        return _asserted_side(formula)
+    return words
+
+
+def _ends_in_formula(sentence: str) -> bool:
+    return re.search(r"(?:\$|\\\)|\\\])[\s.,!*]*$", sentence) is not None
+
+
+def _asserted_side(formula: str) -> str:
+    """`ab = 12` in a conclusion says 12, unless it may be the equation of a curve."""
+    sides = formula.split("=")
+    number = re.fullmatch(r"\s*-?(?:\\\$)?\s*[\d.,]+\.?\s*", sides[-1]) is not None
+    named = re.search(r"(?<![A-Za-z\\])[xyz](?![A-Za-z])|[<>,\\]", sides[0]) is not None
+    return sides[-1].strip() if len(sides) == 2 and number and not named else formula
+
+
+def _number_in_words(sentence: str) -> str | None:
+    words = re.findall(r"[a-z]+", sentence.lower())
+    for start in range(len(words)):
+        found = leading_number(words[start:])
+        if found is not None:
+            return " ".join(words[start : start + found[1]])
+    return None
 
 
 def _last_sentence(text: str) -> str | None:
     """The last sentence with the display that ends it, None where the text breaks off."""
     if not text or (text[-1] not in ".!?$)]*" and not text.endswith("\\]")):
         return None
-    if text.count("$") % 2 and not _CURRENCY.search(text[-200:]):
+    if text.replace("\\$", "").count("$") % 2 and not CURRENCY.search(text[-200:]):
         return None
     tail = text[-1_500:]
     display = re.search(r"(?:\\\[|\$\$)(?:(?!\\\[|\$\$).)*(?:\\\]|\$\$)$", tail, re.DOTALL)
@@ -126,10 +155,10 @@ def _last_sentence(text: str) -> str | None:
 
 def _leading_answer(rest: str, kind: AnswerKind, cut_off: bool) -> str | None:
     """The answer at the beginning of a text, up to the end of its sentence."""
-    rest = _CURRENCY.sub("", rest.lstrip("*_: \n"))
-    first = _MATH.match(rest)
+    rest = CURRENCY.sub("", rest.lstrip("*_: \n"))
+    first = MATH.match(rest)
     if first is not None:
-        return _math_list(rest, first)
+        return math_list(rest, first)
     end = _SENTENCE_END.search(rest)
     if end is None and cut_off:
         return None
@@ -141,40 +170,26 @@ def _leading_answer(rest: str, kind: AnswerKind, cut_off: bool) -> str | None:
 
 
 def _segment_answer(segment: str, kind: AnswerKind) -> str | None:  # noqa: PLR0911 -- a ladder of readings
-    spans = list(_MATH.finditer(segment))
     numeric = kind in ("integer", "numeric")
-    whole = readings(clean(segment), kind)
-    if not spans and any(not any(isinstance(n, Text) for n in walk(node)) for node in whole):
+    formulas = MATH.search(segment) is not None
+    if not formulas and is_formula(segment, kind):
         return segment
-    if spans:
-        return _inside(spans[0])
-    number = _NUMBER.search(segment) if numeric else _LEADING_NUMBER.match(segment)
+    found = asserted(segment, kind) if formulas or not numeric else None
+    if found is not None:
+        return found
+    if formulas:
+        return inside(next(MATH.finditer(segment)))
+    number = NUMBER.search(segment) if numeric else _LEADING_NUMBER.match(segment)
     if number is not None:
         return number.group().strip()
-    numbers = [] if re.search(r"\bnot\b|n't\b", segment) else _NUMBER.findall(segment)
+    numbers = [] if re.search(r"\bnot\b|n't\b", segment) else NUMBER.findall(segment)
     if len(numbers) == 1:
         return str(numbers[0]).strip()
     if numeric:
-        return segment if segment.lower() in NUMBER_WORDS else None
+        return _number_in_words(segment)
     emphasised = re.search(r"\*\*([^*]+)\*\*", segment)
     if emphasised is not None:
         return emphasised.group(1).strip()
     return (
         segment if len(segment.split()) <= 6 and not (_REFUSAL.search(segment) or _FRAGMENT.search(segment)) else None
     )
-
-
-def _math_list(rest: str, first: re.Match[str]) -> str:
-    """`$5$ or $6$` is a list; `$5$ because ...` is 5."""
-    contents, end = [_inside(first)], first.end()
-    while (join := _JOIN.match(rest, end)) is not None and (following := _MATH.match(rest, join.end())) is not None:
-        contents.append(_inside(following))
-        end = following.end()
-    tail = re.match(r"\s*(%|\\%|[a-z]+(?: [a-z]+)?(?=\s*[.,;!]|\s*$))", rest[end:]) if len(contents) == 1 else None
-    return ", ".join(contents) + (
-        " " + tail.group(1) if tail is not None and tail.group(1) in ("%", "\\%", "percent") else ""
-    )
-
-
-def _inside(match: re.Match[str]) -> str:
-    return next(group for group in match.groups() if group is not None).strip()

@@ -6,7 +6,8 @@ import re
 
 from evaluators.benchmarks.benchmark import AnswerKind
 from evaluators.grading.answer import choice
-from evaluators.grading.answer.conclusion import bare, concluding, marked
+from evaluators.grading.answer.box_content import content
+from evaluators.grading.answer.conclusion import bare, concluding, finally_marked, marked, reasoned
 from evaluators.grading.answer.response import Box, boxes, visible
 
 _STOPS = re.compile(
@@ -17,6 +18,16 @@ _STOPS = re.compile(
 _SEPARATOR = re.compile(r",|;|\b(?:and|or)\b|\\quad|\\qquad", re.IGNORECASE)
 _MATH_MARKS = re.compile(r"\\\\|\\[()\[\],;:! ]|\\(?:q?quad|text|mathrm)\b|[$*_{}]")
 _LABEL_BEFORE_BOX = re.compile(r"[,;\s]*(?:and|or)?\s*[A-Za-z](?:_\{?\w+\}?)?\s*=\s*$")
+
+
+_APPROXIMATELY = re.compile(
+    r"[\s$.,;()\\\[\]]{0,12}(?:or\s+|which\s+is\s+|that\s+is,?\s+|i\.e\.,?\s+)?"
+    r"(?:\\approx|\\simeq|≈|approximately|about|roughly)[\s$()\\\[\]]{0,12}"
+)
+_NAMED_PART = re.compile(
+    r"[\s$.,;]{0,8}(?:\*\*)?(?:\(?(?:[a-eA-E]|i{1,3}|iv|v)\)|[Pp]art\s*\(?[a-eA-E]\)?)[:.]?(?:\*\*)?[\s$:]{0,6}"
+    r"|[\s$]{0,4},?\s*and\s+(?:the|its|their)\s+\w+\s+(?:is|are|equals|=)[\s$]{0,4}"
+)
 
 
 def extract(text: str, kind: AnswerKind, finish_reason: str | None = None) -> str | None:
@@ -45,31 +56,29 @@ def _choice(said: str, finish_reason: str | None) -> str | None:
 def _value(said: str, kind: AnswerKind, finish_reason: str | None) -> str | None:
     found = boxes(said)
     if found:
-        return _joined(said, found)
+        return finally_marked(said[found[-1].end :], kind) or _joined(said, found, kind)
     cut_off = finish_reason == "length"
     answer = marked(said, kind, cut_off)
     if answer is None and not cut_off:
-        answer = bare(said, kind)
-        answer = concluding(said, kind) if answer is None else answer
+        readers = (reasoned, bare, concluding)
+        answer = next((given for reader in readers if (given := reader(said, kind)) is not None), None)
     return None if answer is not None and "\\boxed" in answer else answer
 
 
-def _joined(said: str, found: list[Box]) -> str:
+def _joined(said: str, found: list[Box], kind: AnswerKind) -> str:
     """The last box, with the boxes that stand beside it in its sentence."""
     first = len(found) - 1
+    if first > 0 and _APPROXIMATELY.fullmatch(said[found[first - 1].end : found[first].start]):
+        return rf"{content(found[first - 1], kind)} \approx {content(found[first], kind)}"
     while first > 0 and _beside(said[found[first - 1].end : found[first].start]):
         first -= 1
-    contents = list(dict.fromkeys(_content(box) for box in found[first:]))
-    return ", ".join(contents)
-
-
-def _content(box: Box) -> str:
-    inner = boxes(box.content)
-    return (inner[-1] if inner else box).content.strip()
+    return ", ".join(dict.fromkeys(content(box, kind) for box in found[first:]))
 
 
 def _beside(between: str) -> bool:
     """Whether what stands between two boxes only lists them: spaces, a comma, `and`, a word or two."""
+    if len(between) < 60 and _NAMED_PART.fullmatch(between):
+        return True
     if len(between) > 60 or _STOPS.search(_LABEL_BEFORE_BOX.sub(",", between)):
         return False
     plain = _MATH_MARKS.sub(" ", _LABEL_BEFORE_BOX.sub(",", between)).strip()

@@ -14,6 +14,14 @@ _BOX = re.compile(
     r"|<\|begin_of_box\|>|<answer>"
 )
 _TAGS = {"<|begin_of_box|>": "<|end_of_box|>", "<answer>": "</answer>"}
+_UNCLOSED = re.compile(r"\{([^{}\n\\]{1,200}?)\\\}")
+"""The content of a box whose closing brace was escaped by mistake."""
+_CONTINUED = re.compile(
+    r"\n\s*(?:#{1,4}\s*)?\**"
+    r"(?:Problem|Question|Q|Exercise|Example|Human|User|Instruction)\**\s*\d{0,3}\s*[:.]\**[ \t\n]",
+)
+_ANSWERED = re.compile(r"\\boxed\s*\{|####\s*\S|\banswer\b\s*(?:is\b|:)\s*\S|^\s*A:\s*\S", re.IGNORECASE | re.MULTILINE)
+_UNDERLINED = re.compile(r"(?<![A-Za-z0-9\\_])__(?=[A-Za-z])|(?<=[A-Za-z:.])__(?![A-Za-z0-9_])")
 _FEEDBACK = re.compile(r"\bI hope (?:it|this) (?:is|helps)[^.!\n]{0,40}[.!]?\s*$", re.IGNORECASE)
 
 
@@ -29,10 +37,12 @@ class Box:
 def visible(text: str) -> tuple[str, str]:
     """(what the response says, what it thought before): an unclosed <think> hides everything behind it."""
     text = _SPECIAL.sub(" ", _first_turn(text[-MAX_RESPONSE:]))
+    text = _UNDERLINED.sub("**", text) if "__" in text else text
     closed = text.rfind("</think>")
     thought, said = (text[:closed], text[closed + len("</think>") :]) if closed >= 0 else ("", text)
     opened = said.find("<think>")
-    return _FEEDBACK.sub("", _collapsed(said[:opened] if opened >= 0 else said)), _collapsed(thought)
+    said = _first_problem(_collapsed(said[:opened] if opened >= 0 else said))
+    return _FEEDBACK.sub("", said), _collapsed(thought)
 
 
 def boxes(text: str) -> list[Box]:
@@ -60,6 +70,16 @@ def _first_turn(text: str) -> str:
     return text[: match.start()] if match is not None and match.start() > 0 else text
 
 
+def _first_problem(text: str) -> str:
+    """Without the next problem, which a model went on to make up behind its answer."""
+    match = _CONTINUED.search(text)
+    while match is not None:
+        if _ANSWERED.search(text, 0, match.start()):
+            return text[: match.start()]
+        match = _CONTINUED.search(text, match.end())
+    return text
+
+
 def _box_at(text: str, match: re.Match[str], closings: dict[int, int]) -> Box | None:
     start = match.end()
     closing_tag = _TAGS.get(match.group())
@@ -68,7 +88,10 @@ def _box_at(text: str, match: re.Match[str], closings: dict[int, int]) -> Box | 
         return Box(match.start(), end + len(closing_tag), text[start:end]) if end >= 0 else None
     if text[start : start + 1] == "{":
         closing = closings.get(start)
-        return None if closing is None else Box(match.start(), closing + 1, text[start + 1 : closing])
+        if closing is not None:
+            return Box(match.start(), closing + 1, text[start + 1 : closing])
+        unclosed = _UNCLOSED.match(text, start)
+        return None if unclosed is None else Box(match.start(), unclosed.end(), unclosed.group(1))
     plain = re.compile(r"[^\s$.,]+").match(text, start)
     return None if plain is None else Box(match.start(), plain.end(), plain.group())
 

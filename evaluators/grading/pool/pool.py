@@ -19,11 +19,13 @@ _MEMORY = 800 * 2**20
 class GradingPool:
     """Grades in `workers` processes, each verdict within `limit` seconds of its dispatch and `memory` bytes.
 
+    Where the exact reader cannot decide, the second one has `second_limit` seconds more (and the time that loading it
+    takes, once a process).
     A process that is late, too large or dead is replaced and its case is a `timeout`; no other case is touched.
     """
 
-    def __init__(self, workers: int = 1, limit: float = 10.0, memory: int = _MEMORY) -> None:
-        self._limit, self._memory = limit, memory
+    def __init__(self, workers: int = 1, limit: float = 10.0, memory: int = _MEMORY, second_limit: float = 3.0) -> None:
+        self._limit, self._second_limit, self._memory = limit, second_limit, memory
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._stopped = False
         self._processes: dict[int, GradingProcess] = {}
@@ -38,20 +40,28 @@ class GradingPool:
         request = {"response": response, "gold": gold, "kind": kind, "finish_reason": finish_reason}
 
         def resolve(reply: dict[str, Any] | None) -> None:
-            future.set_result(Verdict("timeout", None) if reply is None else Verdict(reply["status"], reply["answer"]))
+            future.set_result(Verdict("timeout", None) if reply is None else Verdict(**reply))
 
         self._put(request, resolve, future)
         return future
 
     def classes(self, answers: Sequence[str | None], kind: AnswerKind) -> list[int]:
-        """As `grading.classes`, in a process; where that is stopped, answers are the same only when their texts are."""
-        future: Future[list[int]] = Future()
+        """As `grading.classes`, in a process, by both readers.
 
-        def resolve(reply: dict[str, Any] | None) -> None:
-            future.set_result(_classes_by_text(answers) if reply is None else reply["classes"])
+        Where that is stopped, by the exact reader alone; where that is stopped too, answers are the same only when
+        their texts are.
+        """
+        for second in (True, False):
+            future: Future[list[int] | None] = Future()
 
-        self._put({"answers": list(answers), "kind": kind}, resolve, future)
-        return future.result()
+            def resolve(reply: dict[str, Any] | None, future: Future[list[int] | None] = future) -> None:
+                future.set_result(None if reply is None else reply["classes"])
+
+            self._put({"answers": list(answers), "kind": kind, "second": second}, resolve, future)
+            found = future.result()
+            if found is not None:
+                return found
+        return _classes_by_text(answers)
 
     def process_ids(self) -> list[int]:
         """The process behind each worker at this moment."""
@@ -113,7 +123,7 @@ class GradingPool:
         with self._lock:
             if self._stopped:
                 return None
-            self._processes[index] = GradingProcess(self._limit, self._memory)
+            self._processes[index] = GradingProcess(self._limit, self._second_limit, self._memory)
             return self._processes[index]
 
 

@@ -19,11 +19,13 @@ _START_LIMIT = 60.0
 class GradingProcess:
     """A separate interpreter in a session of its own, so that the terminal's interrupt does not reach it."""
 
-    def __init__(self, limit: float, memory: int) -> None:
+    def __init__(self, limit: float, second_limit: float, memory: int) -> None:
         self._limit = limit
+        self._limits = {"loading": _START_LIMIT, "second": second_limit}
+        self._received = b""
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "evaluators.grading.pool.worker", str(limit), str(memory)],
+            [sys.executable, "-m", "evaluators.grading.pool.worker", str(limit), str(second_limit), str(memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -33,15 +35,23 @@ class GradingProcess:
         self._ready = False
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """The reply, or None when the process took longer than its limit or died; then it is of no further use."""
+        """The reply, or None when the process took longer than its limit or died; then it is of no further use.
+
+        A line that names a stage gives the process the time of that stage from then on.
+        """
         if not self._ready and self._read(_START_LIMIT) is None:
             return None
         self._ready = True
         try:
             if not self._write(json.dumps(request).encode() + b"\n"):
                 return None
-            line = self._read(self._limit)
-            return None if line is None else json.loads(line)
+            limit = self._limit
+            while (line := self._read(limit)) is not None:
+                reply: dict[str, Any] = json.loads(line)
+                if "stage" not in reply:
+                    return reply
+                limit = self._limits[reply["stage"]]
+            return None
         except (OSError, ValueError):
             return None
 
@@ -78,11 +88,12 @@ class GradingProcess:
         stdout = self._process.stdout
         if stdout is None:
             return None
-        deadline, line = time.monotonic() + limit, b""
-        while not line.endswith(b"\n"):
+        deadline = time.monotonic() + limit
+        while b"\n" not in self._received:
             ready, _, _ = select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))
             chunk = os.read(stdout.fileno(), 65_536) if ready else b""
             if not chunk:
                 return None
-            line += chunk
+            self._received += chunk
+        line, _, self._received = self._received.partition(b"\n")
         return line
