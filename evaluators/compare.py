@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evaluators.analysis.comparison import Comparison, adjust, compare
 from evaluators.analysis.loading import load_summary
+from evaluators.analysis.pairs import check_pairs
 from evaluators.presentation.comparison_tables import csv_table, latex_table, markdown_table, remarks, text_table
 from evaluators.records.reading import write_atomically
 from srgen.errors import SRGenError
@@ -42,8 +43,10 @@ def compare_pairs(runs: Sequence[Path], *, common: bool = False) -> list[Compari
     """
     if len(runs) < 2 or len(runs) % 2:
         raise SRGenError(f"runs come in pairs, base first: {len(runs)} given")
-    pairs = zip(runs[::2], runs[1::2], strict=True)
-    return adjust([compare(load_summary(base), load_summary(other), common=common) for base, other in pairs])
+    pairs = list(zip(runs[::2], runs[1::2], strict=True))
+    summaries = [(load_summary(base), load_summary(other)) for base, other in pairs]
+    check_pairs(pairs)
+    return adjust([compare(base, other, common=common) for base, other in summaries])
 
 
 def write_tables(comparisons: Sequence[Comparison], directory: Path) -> list[Path]:

@@ -153,6 +153,10 @@ def _obstacles(base: Summary, other: Summary, shared: int) -> list[str]:
 def _settings(base: Summary, other: Summary) -> list[str]:
     """Settings that a comparison of methods would hold fixed."""
     notes = []
+    if base.method != "base" and other.method == "base":
+        notes.append(
+            f"the first run is {base.method} and the second base: a gain of {base.method} has a minus sign here"
+        )
     if base.model != other.model:
         notes.append(f"the models differ: {base.model} and {other.model}")
     if base.sampling != other.sampling:

@@ -69,6 +69,7 @@ def summary_of(run: Run, classify: Classify) -> Summary:
         grading_version=str(run.config["grading_version"]),
         seed=int(run.config["run"].get("seed", 0)),
         sampling=_sampling(run),
+        journal_hash=run.journal_hash,
         by_question=pd.DataFrame(rows, columns=list(QUESTION_COLUMNS)),
     )
 

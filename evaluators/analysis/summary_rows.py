@@ -26,14 +26,27 @@ def _rate(text: str) -> float:
     return float(text) if text else math.nan
 
 
+def quoted(text: str) -> str:
+    """The text with an apostrophe before it where a spreadsheet would run it; a number is left as it is."""
+    return "'" + text if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def unquoted(text: str) -> str:
+    """The text that `quoted` was given."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?[\d.]+")
+
 QUESTION_COLUMNS: Mapping[str, Column] = {
-    "question_id": str,
-    "gold": str,
+    "question_id": unquoted,
+    "gold": unquoted,
     "question_hash": str,  # of prompt, gold answer and kind: equal where two runs asked the same
     "samples": int,  # planned, K; those that are missing included
     "correct": int,
     "avg@k": _rate,  # rates are percentages
-    "voted_answer": str,  # the answer with most votes, or those that tie; empty without any vote
+    "voted_answer": unquoted,  # the answer with most votes, or those that tie; empty without any vote
     "votes": int,
     "cons@k": _rate,
     "pass@k": _rate,
@@ -93,6 +106,8 @@ class Summary:
     grading_version: str
     seed: int
     sampling: str
+    journal_hash: str = ""
+    """Of the samples.jsonl that it was made from; empty in files of before it was written."""
     by_question: DataFrame = field(repr=False, compare=False)
     """questions.csv as a table, columns as in `QUESTION_COLUMNS`."""
 
@@ -105,7 +120,7 @@ _DIGITS = {
     "se_new_questions": 2,
     "se_same_questions": 2,
 }
-_READ: Mapping[str, Column] = {"str": str, "int": int, "float": _rate}
+_READ: Mapping[str, Column] = {"str": unquoted, "int": int, "float": _rate}
 
 
 def summary_table(summary: Summary) -> DataFrame:
@@ -126,7 +141,12 @@ def to_csv(table: DataFrame, digits: Mapping[str, int] = _DIGITS) -> str:
         name: table[name].map(f"{{:.{digits.get(str(name), 1)}f}}".format, na_action="ignore")
         for name in table.select_dtypes("float")
     }
-    return str(table.assign(**shown).to_csv(index=False, lineterminator="\n"))
+    words = {
+        name: table[name].map(lambda cell: quoted(cell) if isinstance(cell, str) else cell)
+        for name in table.select_dtypes(("object", "str"))
+        if name != "classes"  # read by machines, which have known it as it is
+    }
+    return str(table.assign(**shown, **words).to_csv(index=False, lineterminator="\n"))
 
 
 def read_summary(path: Path) -> Summary:
@@ -143,7 +163,7 @@ def read_summary(path: Path) -> Summary:
     if len(table) != 1:
         raise SRGenError(f"{summary_csv} must hold one run, not {len(table)}")
     row = table.to_dict("records")[0]
-    summary = {name: row[header(name)] for name in _fields()}
+    summary = {name: row[header(name)] for name in _fields() if header(name) in row}
     questions = _read(questions_csv, QUESTION_COLUMNS)
     if len(questions) != summary["questions"]:
         raise SRGenError(
@@ -166,10 +186,11 @@ def _read(path: Path, columns: Mapping[str, Column]) -> DataFrame:
 
     try:
         found = pd.read_csv(path, nrows=0, index_col=False).columns
-        unlike = sorted(set(columns) - set(found))
+        unlike = sorted(set(columns) - set(found) - {"journal_hash"})
         if unlike:
             raise SRGenError(f"{path} is not a file of this version: it has no column {unlike[0]!r}")
-        return pd.read_csv(path, converters=dict(columns), usecols=list(columns), index_col=False, na_filter=False)
+        present = {name: column for name, column in columns.items() if name in found}
+        return pd.read_csv(path, converters=present, usecols=list(present), index_col=False, na_filter=False)
     except ValueError as error:  # pandas' own errors are of this kind
         raise SRGenError(f"{path} is damaged: {error}") from None
 

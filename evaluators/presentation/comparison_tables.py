@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from evaluators.analysis.comparison import METRICS, Comparison, Difference
@@ -44,7 +45,7 @@ def markdown_table(comparisons: Sequence[Comparison]) -> str:
     """The same table in Markdown, one row per pair, with what must be read beside it below."""
     head = headings(comparisons)
     rows = [head, ["---"] * len(head), *(cells(comparison, many=len(comparisons) > 1) for comparison in comparisons)]
-    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    table = "\n".join("| " + " | ".join(_markdown(cell) for cell in row) + " |" for row in rows)
     return "\n".join([table, *(f"\n{_bullets(comparison)}" for comparison in comparisons)]) + "\n"
 
 
@@ -148,9 +149,24 @@ def _bullets(comparison: Comparison) -> str:
     return "\n".join([title, "", *(f"- {line}" for line in remarks(comparison))])
 
 
+def _markdown(cell: str) -> str:
+    """The cell without a meaning in Markdown or HTML, on one line; intervals keep their brackets."""
+    text = re.sub(r"([\\`*_|]|\[(?![+-]))", r"\\\1", " ".join(cell.split()))
+    return re.sub(r"<(?! )|&(?=[#\w])", lambda found: {"<": "&lt;", "&": "&amp;"}[found[0]], text)
+
+
+_IN_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "^": r"\^{}",
+    "~": r"\~{}",
+    "<": "$<$",
+    ">": "$>$",
+}
+
+
 def _latex(cell: str) -> str:
-    escaped = "".join(f"\\{c}" if c in "&%$#_{}" else c for c in cell.replace("\\", "/"))
-    return escaped.replace("< ", "$<$ ").replace("^", r"\^{}").replace("~", r"\~{}")
+    """The cell as LaTeX prints it, on one line."""
+    return "".join(_IN_LATEX.get(character, character) for character in " ".join(cell.split()))
 
 
 def _detectable_line(comparison: Comparison) -> str:

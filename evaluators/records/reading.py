@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,11 @@ class Run:
     """NaN where the run never wrote it."""
 
     @property
+    def journal_hash(self) -> str:
+        """Of the bytes of samples.jsonl."""
+        return journal_hash(self.directory)
+
+    @property
     def samples_per_question(self) -> int:
         """K."""
         return int(self.config["run"]["average"])
@@ -85,6 +91,15 @@ def read_run(directory: Path) -> Run:
     timing = directory / TIMING_FILE
     seconds = json.loads(timing.read_text("utf-8"))["wall_seconds"] if timing.is_file() else float("nan")
     return Run(directory, config, questions, _samples(directory, config, questions), float(seconds))
+
+
+def journal_hash(directory: Path) -> str:
+    """Sixteen hexadecimal digits of a run's samples.jsonl; empty where it has none."""
+    path = directory / SAMPLES_FILE
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def read_config(directory: Path) -> dict[str, Any]:
