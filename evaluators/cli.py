@@ -18,7 +18,9 @@ from evaluators.benchmarks.questions import read_questions, source_of
 from evaluators.records.provenance import deciding, unlike
 from evaluators.records.reading import read_config
 from evaluators.records.schema import CONFIG_FILE
+from evaluators.running.devices import visible_gpus
 from evaluators.settings.flags import FLAGS
+from evaluators.settings.idle import idle_flags
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig, first_directory, run_directory
 from evaluators.settings.sources import Settings, method_names, read_settings
 from evaluators.settings.weights import weights_of
@@ -163,6 +165,8 @@ def check_backend(config: RunConfig) -> None:
         raise ConfigError("--prefix needs an engine of our own: an endpoint takes no beginning of an answer")
     if model.chat_template_kwargs is not None and config.data.prompt_style != "chat":
         raise ConfigError("--chat_template_kwargs go with --prompt_style chat: the other styles use no template")
+    if config.execution.tensor_parallel > 1 and model.backend != "vllm":
+        raise ConfigError("--tensor_parallel goes with --backend vllm; --device_map auto spreads a transformers model")
     if model.backend in HOLDS_WEIGHTS:
         check_model_path(model.model_path)
 
@@ -191,6 +195,10 @@ def warn(settings: Settings, config: RunConfig) -> None:
         # Told once the method is off by default, not where the same command line switches it off on purpose.
         if given and owner not in used and not settings.origins.keys() & {"method", "use_entropy_control"}:
             log.warning("--%s has no effect without --method %s", given[0], name)
+    for message in idle_flags(config, settings.origins):
+        log.warning(message)
+    if settings.origins.get("workers") == "flag" and config.execution.device != "cpu" and visible_gpus():
+        log.warning("--workers has no effect where there are GPUs: --parallel uses one worker for each")
     if config.average > 1 and not config.sampling.do_sample:
         log.warning("all %d samples of a question are the same, since decoding is greedy", config.average)
     if settings["entropy_output_file"] and not config.record_entropy:

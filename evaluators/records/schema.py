@@ -55,4 +55,11 @@ class Sample:
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Self:
         """Read a line of samples.jsonl. Raises TypeError when fields are missing or unknown."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        lacking = [name for name, f in fields.items() if f.default is dataclasses.MISSING and name not in line]
+        unknown = [name for name in line if name not in fields]
+        if lacking or unknown:
+            told = [f"has no {', '.join(lacking)}"] if lacking else []
+            told += [f"has {', '.join(unknown)}, which no sample has"] if unknown else []
+            raise TypeError(f"a line {' and '.join(told)}")
         return cls(**line)

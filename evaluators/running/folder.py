@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,6 +16,30 @@ from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE
 from evaluators.running.devices import visible_gpus, with_number_format
 from evaluators.running.plan import RunPlan
 from srgen.errors import ConfigError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def check_places(directory: Path, entropies: Path | None) -> None:
+    """Make the run's folder, and try the file for the entropies. Raises ConfigError where one cannot be written."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise ConfigError(f"{directory} cannot be made ({error.strerror}); give another --output_dir") from error
+    if entropies is None:
+        return
+    try:
+        entropies.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not entropies.exists()
+        entropies.open("a").close()
+        if is_new:
+            entropies.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"{entropies} cannot be written ({error.strerror}); give another --entropy_output_file"
+        ) from error
 
 
 def prepare(plan: RunPlan) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evaluators.benchmarks.benchmark import Question
 from evaluators.records.schema import ENTROPIES_FILE, SAMPLES_FILE, Sample
+from evaluators.running.folder import check_places
 from evaluators.running.interrupts import Interrupts
 from evaluators.running.launch import engine_choice
 from evaluators.running.many import work_off
@@ -38,6 +39,7 @@ def evaluate(
     Returns the exit status: 0 when all samples are there, 130 after an interruption, 1 when the disk takes no more.
     Raises SRGenError for what the user has to change, a directory of another configuration among it.
     """
+    check_places(directory, entropy_output_file)
     plan = RunPlan(config=config, questions=questions, system_prompt=system_prompt, directory=directory, resume=resume)
     try:
         with Interrupts() as interrupts:

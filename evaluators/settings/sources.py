@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from srgen.config import SRGenConfig
 from srgen.errors import ConfigError
 from srgen.methods.registry import SRGEN, parse
 from srgen.suggest import unknown_name
+
+log = logging.getLogger(__name__)
 
 ENVIRONMENT = {
     **{flag.name: flag.name for flag in FLAGS if flag.owner is SRGenConfig},
@@ -84,7 +87,26 @@ def parse_arguments(benchmark: Benchmark, arguments: Sequence[str]) -> dict[str,
     namespace, rest = parser_of(benchmark).parse_known_args(arguments)
     if rest:
         raise _unknown_argument(rest[0])
+    _check_twice(arguments)
     return {name: BY_NAME[name].parse(value, f"--{name}") for name, value in vars(namespace).items()}
+
+
+def _check_twice(arguments: Sequence[str]) -> None:
+    """Raise ConfigError for a switch both on and off, or two files; say which value holds of others."""
+    given: dict[str, list[str]] = {}
+    for index, argument in enumerate(arguments):
+        flag, _, value = argument.partition("=")
+        name = flag.removeprefix("--").removeprefix("no-")
+        if flag.startswith("--") and name in BY_NAME:
+            switch = BY_NAME[name].kind == "bool"
+            given.setdefault(name, []).append(flag if switch else value or "".join(arguments[index + 1 : index + 2]))
+    for name, values in given.items():
+        if len(set(values)) > 1 and BY_NAME[name].kind == "bool":
+            raise ConfigError(f"--{name} and --no-{name} are both given; give one of them")
+        if len(set(values)) > 1 and name == "config":
+            raise ConfigError(f"--config is given {len(values)} times ({', '.join(values)}); give one file")
+        if len(set(values)) > 1:
+            log.warning("--%s is given %d times; the last, %s, holds", name, len(values), values[-1])
 
 
 def _unknown_argument(argument: str) -> ConfigError:
