@@ -1,4 +1,7 @@
-"""`python -m evaluators.rescore RUN [RUN ...]`: grade runs again, without generating, and show what changed."""
+"""`python -m evaluators.rescore RUN [RUN ...]`: grade runs again, without generating, and show what changed.
+
+Of an imported run it also shows where its source's own grader disagrees.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,11 @@ from evaluators.analysis.summary import summarise, summary_of
 from evaluators.analysis.summary_rows import Summary
 from evaluators.grading import GRADING_VERSION, GradingPool
 from evaluators.presentation.run_table import number, signed
+from evaluators.presentation.source_verdicts import disagreements
 from evaluators.records.journal import exclusive
 from evaluators.records.reading import Run, SampleKey, read_run, sample_lines, write_atomically
 from evaluators.records.schema import CONFIG_FILE, SAMPLES_FILE, Sample
+from evaluators.records.source_verdicts import read_source_verdicts
 from srgen.errors import SRGenError
 
 _SHOWN = 20
@@ -120,6 +125,7 @@ def report(rescored: Rescored, *, written: bool) -> str:
         ("Pass", before.pass_, after.pass_),
     ):
         lines.append(f"  {name}@{after.k}: {number(old_rate)} -> {number(new_rate)} ({signed(new_rate - old_rate)})")
+    lines += [f"  {line}" for line in disagreements(rescored.samples, read_source_verdicts(rescored.run.directory))]
     return "\n".join(lines)
 
 

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 else:
     from measure_layout import imports, modules
 
-EVALUATORS = (("running",), ("presentation",), ("analysis",), ("grading", "records"), ("settings",), ("benchmarks",))
+EVALUATORS = (
+    ("exchange", "running"),
+    ("presentation",),
+    ("analysis",),
+    ("grading", "records"),
+    ("settings",),
+    ("benchmarks",),
+)
 """From above to below; rooms of one line do not import each other. The commands, files in evaluators/, stand above."""
 SRGEN = (
     ("server",),

@@ -16,7 +16,7 @@ from srgen.errors import ConfigError
 
 log = logging.getLogger(__name__)
 EMBEDDED = Path(__file__).parent / "data"
-__all__ = ["load_questions", "parse_rows", "read_questions", "source_of", "subset"]
+__all__ = ["load_questions", "load_rows", "parse_rows", "read_questions", "source_of", "subset"]
 
 
 def load_questions(benchmark: Benchmark, data: DataConfig, seed: int) -> list[Question]:
@@ -30,12 +30,13 @@ def load_questions(benchmark: Benchmark, data: DataConfig, seed: int) -> list[Qu
 
 def read_questions(benchmark: Benchmark, data: DataConfig, seed: int) -> tuple[list[Question], DataConfig]:
     """The same, with the data settings as they turn out: the version that the questions are, and no idle split."""
-    rows, where = _rows(benchmark, data)
+    rows, where = load_rows(benchmark, data)
     questions = parse_rows(benchmark, rows, seed, where)
     return subset(questions, data.eval_samples, seed), settled(benchmark, data, questions)
 
 
-def _rows(benchmark: Benchmark, data: DataConfig) -> tuple[list[Row], str]:
+def load_rows(benchmark: Benchmark, data: DataConfig) -> tuple[list[Row], str]:
+    """The dataset's rows as they are, and where they are from. Raises ConfigError where they cannot be had."""
     source = asked_source(benchmark, data)
     if data.dataset_path is None:
         if source is None:

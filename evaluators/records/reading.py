@@ -75,7 +75,9 @@ class Run:
 
     @property
     def method(self) -> str:
-        """The method's name: `base`, `srgen`, `slot`, `srgen+slot`, ..."""
+        """The method's name: `base`, `srgen`, `slot`, `srgen+slot`, ...; an imported run has the name it was given."""
+        if imported := self.config.get("imported"):
+            return str(imported["method"])
         run = self.config["run"]
         return named([*([SRGEN] if run.get("srgen") else []), *(run.get("methods") or {})])
 

@@ -1,0 +1,88 @@
+"""`python -m evaluators.exporting RUN --to FORMAT [-o PATH]`: a run in another tool's files."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from evaluators.analysis.loading import load_summary
+from evaluators.analysis.summary import summary_of
+from evaluators.analysis.summary_rows import Summary
+from evaluators.exchange.writers import every_eval_ever, hub_results, inspect_log, lm_eval, tables
+from evaluators.grading import GradingPool
+from evaluators.records.reading import Run, read_run
+from srgen.errors import ConfigError, SRGenError
+
+Writer = Callable[[Run, Summary, Path], list[Path]]
+
+INTO_A_FILE: Mapping[str, tuple[str, Writer]] = {
+    "inspect": (".eval", inspect_log.write),
+    "csv": (".csv", tables.write),
+    "jsonl": (".jsonl", tables.write),
+    "parquet": (".parquet", tables.write),
+}
+"""Ending and writer of the formats that are one file."""
+INTO_A_FOLDER: Mapping[str, Writer] = {
+    "lm-eval": lm_eval.write,
+    "every-eval-ever": every_eval_ever.write,
+    "hub-results": hub_results.write,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        written = export(options.run, options.to, options.output)
+    except (SRGenError, OSError) as error:
+        print(f"exporting: {error}", file=sys.stderr)
+        return 2
+    print("written: " + ", ".join(str(path) for path in written))
+    return 0
+
+
+def export(directory: Path, name: str, output: Path | None) -> list[Path]:
+    """Write a run in the format `name`; nothing is there before all of it is. Raises SRGenError for no run."""
+    run = read_run(directory)
+    load_summary(directory)  # says what is wrong with a run whose tables are damaged
+    with GradingPool() as pool:
+        summary = summary_of(run, pool.classes)  # the metrics to the last digit, where the file rounds
+    stem = f"{run.benchmark}_{run.model}_{directory.resolve().name}"
+    if name in INTO_A_FILE:
+        ending, writer = INTO_A_FILE[name]
+        path = output or Path(stem + ending)
+        if path.suffix != ending:
+            raise ConfigError(f"the file's name must end in {ending}, not {path}")
+        return _through(writer, run, summary, path.parent, path.name)
+    return _through(INTO_A_FOLDER[name], run, summary, output or Path(f"{stem}_{name}"))
+
+
+def _through(writer: Writer, run: Run, summary: Summary, folder: Path, name: str = "") -> list[Path]:
+    """Write into a temporary folder beside the files' place, then move them there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".exporting.", dir=folder))
+    try:
+        written = []
+        for path in writer(run, summary, partial / name if name else partial):
+            place = folder / path.relative_to(partial)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            written.append(path.replace(place))
+        return written
+    finally:
+        shutil.rmtree(partial)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evaluators.exporting", description="A run in other tools' files.")
+    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+    parser.add_argument("--to", required=True, choices=[*INTO_A_FILE, *INTO_A_FOLDER], help="the format")
+    parser.add_argument("-o", "--output", type=Path, help="file or folder to write (default: named after the run)")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
