@@ -87,7 +87,11 @@ def rescore(run: Run, pool: GradingPool) -> Rescored:
     for key, future in verdicts.items():
         verdict = future.result()
         samples[key] = dataclasses.replace(
-            samples[key], status=verdict.status, answer=verdict.answer, correct=verdict.status == "correct"
+            samples[key],
+            status=verdict.status,
+            answer=verdict.answer,
+            correct=verdict.status == "correct",
+            reader=verdict.reader,
         )
     config = {**run.config, "grading_version": str(GRADING_VERSION)}
     after = summary_of(dataclasses.replace(run, samples=samples, config=config), pool.classes)
@@ -111,10 +115,12 @@ def report(rescored: Rescored, *, written: bool) -> str:
         f"{'changed' if written else 'would change'}, grading version {before.grading_version} to "
         f"{after.grading_version}"
     ]
+    golds = {question.id: question.gold for question in rescored.run.questions}
     kinds = Counter((old.status, new.status) for old, new in changes)
     lines += [f"  {old} -> {new}: {count}" for (old, new), count in sorted(kinds.items())]
     lines += [
         f"  {old.question_id}, sample {old.sample}: {old.status} ({old.answer}) -> {new.status} ({new.answer})"
+        f"; gold {golds[old.question_id]}{_decided_by(new)}"
         for old, new in changes[:_SHOWN]
     ]
     if len(changes) > _SHOWN:
@@ -127,6 +133,11 @@ def report(rescored: Rescored, *, written: bool) -> str:
         lines.append(f"  {name}@{after.k}: {number(old_rate)} -> {number(new_rate)} ({signed(new_rate - old_rate)})")
     lines += [f"  {line}" for line in disagreements(rescored.samples, read_source_verdicts(rescored.run.directory))]
     return "\n".join(lines)
+
+
+def _decided_by(sample: Sample) -> str:
+    said = {"symbolic": ", decided by the second reader", "neither": ", which neither reader could decide"}
+    return said.get(sample.reader or "", "")
 
 
 if __name__ == "__main__":

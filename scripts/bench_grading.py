@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import statistics
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,14 @@ def ours(cases: list[Case], workers: int) -> tuple[float, int]:
         verdicts = [future.result().status == "correct" for future in futures]
         seconds = time.perf_counter() - start
     return len(cases) / seconds, sum(v == c["correct"] for v, c in zip(verdicts, cases, strict=True))
+
+
+def readers(cases: list[Case]) -> Counter[str | None]:
+    """How many cases each reader decided."""
+    with GradingPool(workers=1) as pool:
+        kinds = [kind_of(c["benchmark_kind"], c["gold"]) for c in cases]
+        futures = [pool.submit(c["response"], c["gold"], kind) for c, kind in zip(cases, kinds, strict=True)]
+        return Counter(future.result().reader for future in futures)
 
 
 def math_verify_verdict(case: Case) -> bool:
@@ -74,6 +83,9 @@ def main() -> None:
     arguments = parser.parse_args()
     cases = [json.loads(line) for line in arguments.cases.read_text("utf-8").splitlines()]
     print(f"{len(cases)} cases; ours: median {median_milliseconds(cases):.2f} ms a case in a warm worker")
+    found = readers(cases)
+    second = found["symbolic"] + found["neither"]
+    print(f"{second} of {len(cases)} cases ({100 * second / len(cases):.1f} %) reached the second reader")
     print("grader | workers | cases/s | right verdicts, %")
     for workers in (1, 2):
         rate, right = ours(cases * arguments.rounds, workers)

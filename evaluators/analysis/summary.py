@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ import numpy as np
 from evaluators.analysis import metrics
 from evaluators.analysis.inference import mean_interval, se_new_questions, se_same_questions
 from evaluators.analysis.metrics import RIGHT, SILENT, BoolArray, FloatArray, IntArray
-from evaluators.analysis.summary_rows import COUNTS, QUESTION_COLUMNS, Summary, cell_text, summary_table, to_csv
+from evaluators.analysis.summary_rows import (
+    COUNTS,
+    QUESTION_COLUMNS,
+    READERS,
+    Summary,
+    cell_text,
+    summary_table,
+    to_csv,
+)
 from evaluators.benchmarks.benchmark import AnswerKind, Question
 from evaluators.records.reading import Run, read_run, write_atomically
 from evaluators.records.schema import QUESTIONS_CSV, SUMMARY_CSV, Sample
@@ -64,6 +73,7 @@ def summary_of(run: Run, classify: Classify) -> Summary:
         **_rates(classes, cons, passed),
         **_bounds(classes, is_open),
         **_counts(rows),
+        **_readers(run),
         **_cost(run, metrics.accuracies(classes)),
         questions_hash=str(run.config["questions_hash"]),
         grading_version=str(run.config["grading_version"]),
@@ -175,6 +185,11 @@ def _bounds(classes: IntArray, is_open: BoolArray) -> dict[str, Any]:
         "cons_upper_bound": 100 * float(metrics.cons_curve(best)[:, -1].mean()),
         "pass_upper_bound": 100 * float(metrics.pass_curve(best)[:, -1].mean()),
     }
+
+
+def _readers(run: Run) -> dict[str, int]:
+    readers = Counter(sample.reader for sample in run.samples.values())
+    return {column: readers[reader] for column, reader in READERS.items()}
 
 
 def _counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluators.analysis.metrics import SILENT, IntArray
-from evaluators.records.schema import QUESTIONS_CSV, SUMMARY_CSV
+from evaluators.records.schema import QUESTIONS_CSV, SUMMARY_CSV, Reader
 from srgen.errors import SRGenError
 
 if TYPE_CHECKING:
@@ -108,10 +108,16 @@ class Summary:
     sampling: str
     journal_hash: str = ""
     """Of the samples.jsonl that it was made from; empty in files of before it was written."""
+    read_exactly: int = 0
+    """Verdicts of the grader's exact reader; 0 in runs of before, whose samples do not name it."""
+    read_symbolically: int = 0
+    read_by_neither: int = 0
     by_question: DataFrame = field(repr=False, compare=False)
     """questions.csv as a table, columns as in `QUESTION_COLUMNS`."""
 
 
+READERS: Mapping[str, Reader] = {"read_exactly": "exact", "read_symbolically": "symbolic", "read_by_neither": "neither"}
+"""The columns that count verdicts by the reader that gave them."""
 COUNTS = ("unanswered", "truncated", "timed_out", "failed", "missing")
 
 _DIGITS = {
@@ -159,7 +165,8 @@ def read_summary(path: Path) -> Summary:
     for file in (summary_csv, questions_csv):
         if not file.is_file():
             raise SRGenError(f"{file} is missing: runs are paired by question, so both CSV files of a run are needed")
-    table = _read(summary_csv, {header(name): _READ[kind] for name, kind in _fields().items()})
+    columns = {header(name): _READ[kind] for name, kind in _fields().items()}
+    table = _read(summary_csv, columns)
     if len(table) != 1:
         raise SRGenError(f"{summary_csv} must hold one run, not {len(table)}")
     row = table.to_dict("records")[0]
@@ -186,7 +193,7 @@ def _read(path: Path, columns: Mapping[str, Column]) -> DataFrame:
 
     try:
         found = pd.read_csv(path, nrows=0, index_col=False).columns
-        unlike = sorted(set(columns) - set(found) - {"journal_hash"})
+        unlike = sorted(set(columns) - set(found) - {"journal_hash", *READERS})
         if unlike:
             raise SRGenError(f"{path} is not a file of this version: it has no column {unlike[0]!r}")
         present = {name: column for name, column in columns.items() if name in found}

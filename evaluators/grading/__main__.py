@@ -1,12 +1,21 @@
-"""Grade cases from standard input: {id, benchmark_kind, gold, response} a line to {id, status, answer} a line."""
+"""Grade cases from standard input: {id, benchmark_kind, gold, response} a line to {id, status, answer, reader} a line.
+
+python -m evaluators.grading < cases.jsonl
+python -m evaluators.grading --explain --gold '\\frac12' --kind latex < response.txt
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
+from typing import get_args
 
 from evaluators.benchmarks.benchmark import AnswerKind
+from evaluators.grading.explain import explanation
+from evaluators.grading.grade import Verdict
 from evaluators.grading.pool.pool import GradingPool
 
 _KINDS: dict[str, AnswerKind] = {"integer-aime": "integer", "numeric-gsm8k": "numeric", "choice-gpqa": "choice"}
@@ -21,16 +30,53 @@ def kind_of(benchmark_kind: str, gold: str) -> AnswerKind:
     return _KINDS.get(benchmark_kind, "latex")
 
 
-def main() -> None:
-    """Serve until standard input ends; a case that does not end in time is incorrect."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until standard input ends, or explain the verdict on one response; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluators.grading",
+        description="Grade lines of JSON {id, benchmark_kind, gold, response} from standard input.",
+    )
+    parser.add_argument("--explain", action="store_true", help="explain the verdict on the response in standard input")
+    parser.add_argument("--gold", help="with --explain: the gold answer")
+    parser.add_argument("--kind", choices=get_args(AnswerKind), default="latex", help="with --explain: how to grade")
+    options = parser.parse_args(arguments)
+    if options.explain:
+        if options.gold is None:
+            parser.error("--explain needs --gold, the answer that the response is compared with")
+        print(_explained(sys.stdin.read(), options.gold, options.kind))
+        return 0
+    return _serve()
+
+
+def _serve() -> int:
+    """Answer line by line; a case that does not end in time is incorrect."""
     with GradingPool(workers=1, limit=_LIMIT, second_limit=_LIMIT) as pool:
-        for line in sys.stdin:
-            case = json.loads(line)
-            kind = kind_of(case["benchmark_kind"], case["gold"])
-            verdict = pool.submit(case["response"], case["gold"], kind).result()
+        for number, line in enumerate(sys.stdin, start=1):
+            if not line.strip():
+                continue
+            try:
+                case = json.loads(line)
+                response, gold = str(case["response"]), str(case["gold"])
+                name, kind = case["id"], kind_of(str(case["benchmark_kind"]), gold)
+            except (ValueError, KeyError, TypeError) as error:
+                print(
+                    f"grading: line {number} is not a case: {error!r}; "
+                    "a case is a JSON object with id, benchmark_kind, gold and response",
+                    file=sys.stderr,
+                )
+                return 2
+            verdict = pool.submit(response, gold, kind).result()
             status = "incorrect" if verdict.status == "timeout" else verdict.status
-            print(json.dumps({"id": case["id"], "status": status, "answer": verdict.answer}), flush=True)
+            reply = {"id": name, "status": status, "answer": verdict.answer, "reader": verdict.reader}
+            print(json.dumps(reply), flush=True)
+    return 0
+
+
+def _explained(response: str, gold: str, kind: AnswerKind) -> str:
+    with GradingPool(workers=1) as pool:
+        verdict: Verdict = pool.submit(response, gold, kind).result()
+    return explanation(response, gold, kind, verdict)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

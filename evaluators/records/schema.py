@@ -8,6 +8,8 @@ from typing import Any, Literal, Self
 
 Status = Literal["correct", "incorrect", "no_answer", "timeout", "failed"]
 """The verdict on a sample; only `correct` counts. `timeout`: the grader was stopped; `failed`: it was not generated."""
+Reader = Literal["exact", "symbolic", "neither"]
+"""Who decided on an answer; what neither reader could decide counts as wrong."""
 
 CONFIG_FILE = "config.yaml"
 QUESTIONS_JSONL = "questions.jsonl"
@@ -44,6 +46,8 @@ class Sample:
     """What the run's methods report of the sample, by the method's name; None where there is nothing."""
     reasoning: str | None = None
     """The thoughts, where an endpoint gives them apart from the response; left out where it does not."""
+    reader: Reader | None = None
+    """Which of the grader's readers decided; None where there was nothing to decide, and in runs of before."""
 
     def to_json(self) -> dict[str, Any]:
         """The sample as a JSON object."""

@@ -71,6 +71,7 @@ class Tasks:
             error=completion.error if completion else finished.error,
             methods=_reports(completion) if completion else None,
             reasoning=completion.reasoning if completion else None,
+            reader=verdict.reader if verdict else None,
         )
 
     def _seed(self, task: str) -> int:

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from evaluators.benchmarks.benchmark import AnswerKind
 from evaluators.grading.algebra.clean import clean
-from evaluators.grading.algebra.nodes import Text, walk
+from evaluators.grading.algebra.compare import same
+from evaluators.grading.algebra.nodes import Text, variables, walk
 from evaluators.grading.answer.spans import MATH, NUMBER, last_group, math_list
 from evaluators.grading.readings import readings
 
@@ -23,7 +24,7 @@ _CLAUSE = re.compile(
 _SUBORDINATE_CLAUSE = re.compile(rf"\s*(?:and\s+|but\s+|or\s+)?{_SUBORDINATE}", re.IGNORECASE)
 _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|becomes?|equals?|gives?|giving|gets?|obtain|yields?|have|has|need|falls? on|"
-    r"comes? to|conclude that|find that|totals?)\b|=|:)[\s*_]*",
+    r"comes? to|conclude that|find that|totals?|(?:a )?total of|leaves(?: us with)?|leaving|saves)\b|=|:)[\s*_]*",
     re.IGNORECASE,
 )
 _FILLER = re.compile(
@@ -42,6 +43,7 @@ _CONNECTIVE = re.compile(
 _FRAGMENT = re.compile(
     r"\b(?:we|let|you|then|need|think|first|so|this|it|to|now|consider|hmm|wait|and|but|because)\b", re.IGNORECASE
 )
+_RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|lt|gt|ne|neq|in|approx|Rightarrow|implies|to)\b")
 _MASK = "\x1a"
 
 
@@ -69,12 +71,43 @@ def in_words(sentence: str) -> str | None:
     return None
 
 
-def last_formula(sentence: str) -> str | None:
-    """The last formulas of the main clauses, else of the sentence."""
+def main_formula(sentence: str) -> str | None:
+    """The last formulas of the main clauses."""
     for clause in reversed(_main_clauses(sentence)):
         if (found := last_group(clause)) is not None:
             return found
-    return last_group(sentence)
+    return None
+
+
+def asserted_side(formula: str, kind: AnswerKind) -> str:
+    """The last side of a computation (`ab = 3 \\cdot 4 = 12`); the equation of a curve and `x = 5` stay as they are."""
+    sides = _sides(formula)
+    if len(sides) < 2 or re.search(r",(?!\\?[!\d])", formula) or _RELATION.search(formula):
+        return formula
+    last = sides[-1].strip()
+    if len(sides) > 2:
+        return last
+    named = re.fullmatch(r"\s*(?:\\[A-Za-z]+|[A-Za-z]|[A-Z]{2,})(?:_\{?\w+\}?)?\s*", sides[0]) is not None
+    constant = not any(variables(node) for node in readings(clean(last), kind)) and is_formula(last, kind)
+    if named or (constant and re.search(r"(?<![A-Za-z\\])[xyz](?![A-Za-z])", sides[0])):
+        return formula
+    return last if constant or _is_identity(sides[0], last, kind) else formula
+
+
+def _sides(formula: str) -> list[str]:
+    """What stands between the equality signs outside of braces."""
+    sides, depth = [""], 0
+    for part in re.split(r"(\\[{}]|[{}]|=|\\equiv\b)", formula):
+        depth += {"{": 1, "}": -1}.get(part, 0)
+        if depth == 0 and part in ("=", "\\equiv"):
+            sides.append("")
+        else:
+            sides[-1] += part
+    return sides
+
+
+def _is_identity(left: str, right: str, kind: AnswerKind) -> bool:
+    return any(same(x, y) for x in readings(clean(left), kind) for y in readings(clean(right), kind))
 
 
 def is_formula(text: str, kind: AnswerKind) -> bool:

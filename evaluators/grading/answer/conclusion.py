@@ -6,8 +6,8 @@ import re
 
 from evaluators.benchmarks.benchmark import AnswerKind
 from evaluators.grading.algebra.numerals import leading_number
-from evaluators.grading.answer.assertion import asserted, in_words, is_formula, last_formula
-from evaluators.grading.answer.spans import CURRENCY, MATH, NUMBER, inside, math_list
+from evaluators.grading.answer.assertion import asserted, asserted_side, in_words, is_formula, main_formula
+from evaluators.grading.answer.spans import CURRENCY, MATH, NUMBER, inside, last_group, math_list
 
 _MARKER = re.compile(
     r"####[ \t]*"
@@ -19,7 +19,7 @@ _MARKER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _FINAL = re.compile(r"\bfinal\s+answer\b[\s*_]*(?::|=|\bis\b)", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"(?<=[^\s.])[.!?](?=\s|$)|[.!?](?=\s+[A-Z])|\n")
+_SENTENCE_END = re.compile(r"(?<=[^\s.\\])[.!?](?=\s|$)|(?<!\\)[.!?](?=\s+[A-Z])|\n")
 _LEADING_NUMBER = re.compile(rf"(?:{NUMBER.pattern})(?!\d|\.\d|\s*[-+*/^=\\(])")
 _REASONED = re.compile(r"\s*(.{1,60}?),?\s+(?:because|since)\b", re.IGNORECASE)
 _CUE = re.compile(
@@ -32,6 +32,10 @@ _FRAGMENT = re.compile(
     r"\b(?:we|let|you|then|need|think|first|so|this|it|to|now|consider|hmm|wait|and|but|because)\b", re.IGNORECASE
 )
 _CONNECTED = re.compile(r"(?:so|thus|hence|then|as|if)\b", re.IGNORECASE)
+_ALIGNED = re.compile(
+    r"\\begin\{(align|aligned|equation|gather|multline|eqnarray)\*?\}((?:(?!\\begin\{).){1,4000})\\end\{\1\*?\}[\s.]*$",
+    re.DOTALL,
+)
 _REFUSAL = re.compile(
     r"\b(?:error|sorry|cannot|can't|unclear|unable|i don't|unknown|timeout|rate limit)\b", re.IGNORECASE
 )
@@ -93,6 +97,10 @@ def bare(said: str, kind: AnswerKind) -> str | None:
 def concluding(said: str, kind: AnswerKind) -> str | None:  # noqa: PLR0911 -- a ladder of readings
     """The value that the last sentence of a finished response states."""
     text = said.rstrip()
+    aligned = _ALIGNED.search(text)
+    if aligned is not None:
+        last_row = [row for row in re.split(r"\\\\(?:\[[^\]]*\])?", aligned.group(2)) if row.strip()][-1]
+        return asserted_side(last_row.replace("&", " ").strip(), kind)
     sentence = _last_sentence(text)
     if sentence is None:
         return None
@@ -105,27 +113,18 @@ def concluding(said: str, kind: AnswerKind) -> str | None:  # noqa: PLR0911 -- a
     sentence = CURRENCY.sub("", sentence)
     found = asserted(sentence, kind)
     if found is not None:
-        return _asserted_side(found)
+        return asserted_side(found, kind)
     emphasised = [words for words in re.findall(r"\*\*([^*]+)\*\*", sentence) if not words.rstrip().endswith(":")]
     if emphasised and not MATH.search(emphasised[-1]):
         return str(emphasised[-1]).strip()
-    formula = last_formula(sentence)
-    words = in_words(sentence)
-    if formula is not None and (words is None or formula in words or "$" in words or _ends_in_formula(sentence)):
-        return _asserted_side(formula)
-    return words
+    formula, words = main_formula(sentence), in_words(sentence)
+    if formula is None or (words is not None and len(words.split()) == 1 and not _ends_in_formula(sentence)):
+        formula = words or last_group(sentence)
+    return None if formula is None else asserted_side(formula, kind)
 
 
 def _ends_in_formula(sentence: str) -> bool:
     return re.search(r"(?:\$|\\\)|\\\])[\s.,!*]*$", sentence) is not None
-
-
-def _asserted_side(formula: str) -> str:
-    """`ab = 12` in a conclusion says 12, unless it may be the equation of a curve."""
-    sides = formula.split("=")
-    number = re.fullmatch(r"\s*-?(?:\\\$)?\s*[\d.,]+\.?\s*", sides[-1]) is not None
-    named = re.search(r"(?<![A-Za-z\\])[xyz](?![A-Za-z])|[<>,\\]", sides[0]) is not None
-    return sides[-1].strip() if len(sides) == 2 and number and not named else formula
 
 
 def _number_in_words(sentence: str) -> str | None:
@@ -158,7 +157,7 @@ def _leading_answer(rest: str, kind: AnswerKind, cut_off: bool) -> str | None:
     rest = CURRENCY.sub("", rest.lstrip("*_: \n"))
     first = MATH.match(rest)
     if first is not None:
-        return math_list(rest, first)
+        return asserted_side(math_list(rest, first), kind)
     end = _SENTENCE_END.search(rest)
     if end is None and cut_off:
         return None

@@ -36,32 +36,56 @@ def extract(text: str, kind: AnswerKind, finish_reason: str | None = None) -> st
     `finish_reason` "length" says that the response was cut off: then only a complete box counts, or a marked answer
     whose sentence ends. Boxes side by side are joined to a list.
     """
+    return extract_with_rule(text, kind, finish_reason)[0]
+
+
+def extract_with_rule(text: str, kind: AnswerKind, finish_reason: str | None = None) -> tuple[str | None, str]:
+    """The answer of a response, and in words by which rule it was found."""
     said, thought = visible(text)
-    for part in (said, thought):
-        answer = _choice(part, finish_reason) if kind == "choice" else _value(part, kind, finish_reason)
+    for part, where in ((said, ""), (thought, ", before </think>")):
+        rule = _choice if kind == "choice" else _value
+        answer, name = rule(part, kind, finish_reason)
         if answer is not None:
-            return answer
+            return answer, name + where
         if not thought or finish_reason == "length":
             break
-    return None
+    return None, "no rule found an answer"
 
 
-def _choice(said: str, finish_reason: str | None) -> str | None:
+def _choice(said: str, kind: AnswerKind, finish_reason: str | None) -> tuple[str | None, str]:
     if finish_reason == "length":
         found = [choice.letters(box.content) for box in boxes(said)]
-        return found[-1] if found else None
-    return choice.extract_choice(said)
+        return found[-1] if found else None, "the letter in the last box of a response that was cut off"
+    return choice.extract_choice(said), "a letter: in the last box, behind the last marker, or alone"
 
 
-def _value(said: str, kind: AnswerKind, finish_reason: str | None) -> str | None:
+def _value(said: str, kind: AnswerKind, finish_reason: str | None) -> tuple[str | None, str]:
     found = boxes(said)
     if found:
-        return finally_marked(said[found[-1].end :], kind) or _joined(said, found, kind)
+        final = finally_marked(said[found[-1].end :], kind)
+        if final is not None:
+            return final, 'the "final answer" behind the last box'
+        return _joined(said, found, kind), "the last box, with those beside it"
     cut_off = finish_reason == "length"
     answer = marked(said, kind, cut_off)
-    if answer is None and not cut_off:
-        readers = (reasoned, bare, concluding)
-        answer = next((given for reader in readers if (given := reader(said, kind)) is not None), None)
+    if answer is not None or cut_off:
+        return _without_box(answer), 'what follows the last marker ("answer is", "A:", ####)'
+    for name, reader in _UNMARKED.items():
+        answer = reader(said, kind)
+        if answer is not None:
+            return _without_box(answer), name
+    return None, "no rule found an answer"
+
+
+_UNMARKED = {
+    "an answer at the beginning, with its reason": reasoned,
+    "the whole response": bare,
+    "what the last sentence asserts": concluding,
+}
+
+
+def _without_box(answer: str | None) -> str | None:
+    """None where what was found holds a box that is not complete."""
     return None if answer is not None and "\\boxed" in answer else answer
 
 

@@ -72,12 +72,9 @@ def _first_turn(text: str) -> str:
 
 def _first_problem(text: str) -> str:
     """Without the next problem, which a model went on to make up behind its answer."""
-    match = _CONTINUED.search(text)
-    while match is not None:
-        if _ANSWERED.search(text, 0, match.start()):
-            return text[: match.start()]
-        match = _CONTINUED.search(text, match.end())
-    return text
+    answered = _ANSWERED.search(text)
+    following = _CONTINUED.search(text, answered.end()) if answered is not None else None
+    return text if following is None else text[: following.start()]
 
 
 def _box_at(text: str, match: re.Match[str], closings: dict[int, int]) -> Box | None:
