@@ -28,7 +28,7 @@ EVALUATORS = (
 )
 """From above to below; rooms of one line do not import each other. The commands, files in evaluators/, stand above."""
 SRGEN = (
-    ("server",),
+    ("plugins", "server"),
     ("engines",),
     ("tnot_decorator",),
     ("engines.released.tnot_pass", "engines.released.tnot_settings"),
