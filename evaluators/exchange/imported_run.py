@@ -229,6 +229,7 @@ def _sample(generation: Generation, key: SampleKey, verdict: Verdict | None) -> 
         answer=verdict.answer if verdict else None,
         status=verdict.status if verdict else "failed",
         correct=verdict is not None and verdict.status == "correct",
+        reader=verdict.reader if verdict else None,
         generated_tokens=generation.tokens or 0,
         finish_reason=(generation.finish_reason or "stop") if verdict else "error",
         reflections=generation.reflections,

@@ -40,9 +40,9 @@ def test_the_same_tokens_as_the_engine(srgen: dict[str, Any] | None, tmp_path: P
     )
     assert log.status == "success", log.error
     expected = engine_tokens(SRGenConfig(**srgen) if srgen else None)
-    assert log.samples is not None
-    assert [sample.output.completion for sample in log.samples] == [completion.text for completion in expected]
-    counts = [(sample.output.metadata or {})["reflection_count"] for sample in log.samples]
+    samples_there = sorted(log.samples or [], key=lambda sample: str(sample.id))
+    assert [sample.output.completion for sample in samples_there] == [completion.text for completion in expected]
+    counts = [(sample.output.metadata or {})["reflection_count"] for sample in samples_there]
     assert counts == [len(completion.reflections) for completion in expected]
     # What inspect itself has written comes in as a run.
     questions = tmp_path / "questions.jsonl"
@@ -50,8 +50,9 @@ def test_the_same_tokens_as_the_engine(srgen: dict[str, Any] | None, tmp_path: P
     place = ["--dataset_path", str(questions), "--output_dir", str(tmp_path / "in"), "--run_name", "here"]
     assert bring([log.location, "--benchmark", "gsm8k", *place]) == 0
     (run,) = (tmp_path / "in").rglob("here")
-    assert [sample.response for sample in read_run(run).samples.values()] == [done.text for done in expected]
-    assert [sample.reflections for sample in read_run(run).samples.values()] == counts
+    brought = [sample for _, sample in sorted(read_run(run).samples.items())]
+    assert [sample.response for sample in brought] == [done.text for done in expected]
+    assert [sample.reflections for sample in brought] == counts
 
 
 def test_inspect_reads_what_we_export(tmp_path: Path) -> None:
