@@ -100,10 +100,10 @@ def labelled_answers() -> list[str]:
 def test_labelled_answers_compare_symmetrically_and_their_classes_hold_together() -> None:
     answers = labelled_answers()
     generator = random.Random(0)
-    pairs = [generator.sample(answers, 2) for _ in range(4_000)]
+    pairs = [generator.sample(answers, 2) for _ in range(1_500)]
     equal = {(a, b): compare(a, b, "latex") == "equal" for a, b in pairs}
     assert all((compare(b, a, "latex") == "equal") == same for (a, b), same in equal.items())
-    few = generator.sample(answers, 120)
+    few = generator.sample(answers, 60)
     found = dict(zip(few, classes(few, "latex"), strict=True))
     again = dict(zip(few[::-1], classes(few[::-1], "latex"), strict=True))
     assert all(
