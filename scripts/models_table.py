@@ -1,6 +1,7 @@
 """Writes docs/models.md: every causal language model that transformers lists, built tiny, and how it is decoded.
 
-`python scripts/models_table.py docs/models.md` walks the whole list (minutes); names after the file walk a part and print.
+`python scripts/models_table.py docs/models.md` walks the whole list (minutes); names after the file walk a part and
+print.
 """
 
 from __future__ import annotations

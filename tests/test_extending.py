@@ -68,7 +68,7 @@ def said(reader: Reader, *words: str) -> str:
 
 @pytest.mark.model
 def test_a_yaml_file_is_a_benchmark(reader: Reader) -> None:
-    table = said(reader, "custom", "--model_path demo")
+    table = said(reader, "custom", "--model_path demo --average")
     assert "sums | demo | base | 2 questions x 2 samples = 4" in table
     assert (reader.folder / "results" / "sums" / "demo").is_dir()
 
@@ -86,18 +86,27 @@ def test_a_package_brings_an_engine(reader: Reader) -> None:
 
 
 @pytest.mark.model
+def test_a_package_brings_a_method(reader: Reader) -> None:
+    assert "sums | demo | nudge | 2 questions x 1 samples = 2" in said(reader, "--method nudge")
+    (config,) = (reader.folder / "results" / "sums" / "demo").glob("nudge-*/config.yaml")
+    assert "strength: 0.01" in config.read_text()
+
+
+@pytest.mark.model
 def test_a_file_in_the_project_is_enough(reader: Reader, tmp_path: Path) -> None:
     """The same files, in a copy of the packages and without any entry point."""
     for package in ("srgen", "evaluators"):
         subprocess.run(["cp", "-r", str(ROOT / package), str(tmp_path)], check=True)
     (tmp_path / "evaluators" / "riddles.py").write_text((reader.folder / "my_package" / "riddles.py").read_text())
     (tmp_path / "srgen" / "engines" / "parrot.py").write_text((reader.folder / "my_package" / "parrot.py").read_text())
+    (tmp_path / "srgen" / "methods" / "nudge.py").write_text((reader.folder / "my_package" / "nudge.py").read_text())
     (tmp_path / "show.py").write_text(
         "from evaluators.benchmarks.registry import benchmarks\nfrom srgen.engines import engines\n"
-        "print(benchmarks()['riddles'].value, engines()['parrot'].value)\n"
+        "from srgen.methods.registry import methods\n"
+        "print(benchmarks()['riddles'].value, engines()['parrot'].value, methods()['nudge'].__module__)\n"
     )
     shown = run("python show.py", tmp_path, str(tmp_path))
-    assert shown.split() == ["evaluators.riddles:BENCHMARK", "srgen.engines.parrot:ENGINE"]
+    assert shown.split() == ["evaluators.riddles:BENCHMARK", "srgen.engines.parrot:ENGINE", "srgen.methods.nudge"]
 
 
 def test_what_is_there_is_found_without_a_list() -> None:
