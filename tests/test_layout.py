@@ -35,7 +35,7 @@ SRGEN = (
     ("logits_processor",),
     ("methods",),
     ("method",),
-    ("chat", "overrides", "demo_model"),
+    ("chat", "thinking", "overrides", "demo_model"),
     ("engines.base",),
     ("methods.contract",),
     ("config",),
