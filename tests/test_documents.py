@@ -33,6 +33,7 @@ ELSEWHERE = {
     "vllm serve": "needs vLLM; scripts/test_vllm.sh",
     "python -m srgen.serve_vllm": "needs vLLM; scripts/test_vllm.sh",
     "OMP_NUM_THREADS=1 python -m srgen.serve_vllm": "needs vLLM; scripts/test_vllm.sh",
+    "python -m srgen.lm_eval": "needs lm-eval, which has an environment of its own; tests/plugins",
     "curl": "asks a server that runs; tests/test_server.py",
 }
 """Commands that do not run here, by how they begin, and why."""
