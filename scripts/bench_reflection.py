@@ -93,7 +93,7 @@ def together(
     readout: Readout, states: Tensor, ids: Tensor, config: SRGenConfig, rows: int = 1
 ) -> Callable[[], Corrected]:
     """A reflection of so many rows: a context of the states but the last, then of all but the last two, ..."""
-    store = context_store(readout, config.reflection, config.kept_entries)
+    store = context_store(readout, config.reflection, config.sketch_top)
     slots = []
     with torch.inference_mode():
         for row in range(rows):

@@ -90,7 +90,7 @@ def context_bytes(worker: Any) -> int:
 def report_memory(engine: VLLMEngine, longest: int) -> None:
     """The pools as they have grown, against docs/serving.md: 6 M + 12 bytes a position and 4 V bytes a sample."""
     vocabulary = engine._engine.model_config.get_vocab_size()
-    per_sample = longest * (6 * SRGenConfig().kept_entries + 12) + 4 * vocabulary
+    per_sample = longest * (6 * SRGenConfig().sketch_top + 12) + 4 * vocabulary
     measured = engine._engine.collective_rpc(context_bytes)[0] / engine.batch_size
     print(
         f"contexts: {measured / 1e6:.2f} MB a sample in the pools; {per_sample / 1e6:.2f} MB for the longest, "

@@ -54,8 +54,8 @@ class SRGenConfig:
     reflection: ReflectionMode = "support"
     """How a reflection computes: on a sketch of the context's logits rows and the rows of W that matter (support), on
     the sketch and all of W, or on the context's full rows (exact)."""
-    sketch_top: int | None = None
-    """M, the probabilities kept per context position in the sketch; None takes 64 with a support, 256 without."""
+    sketch_top: int = 0
+    """M, the probabilities kept per context position in the sketch; 0 becomes 64 with a support, 256 without."""
     support_size: int = 0
     """Tokens of the support; 0 takes those whose part of the gradient is above a floor."""
 
@@ -81,14 +81,9 @@ class SRGenConfig:
         modes = get_args(ReflectionMode)
         _require(self.reflection in modes, f"reflection must be one of {', '.join(modes)}, not {self.reflection!r}")
         _require(self.support_size >= 0, f"support_size must be at least 0 tokens, not {self.support_size}")
-        _require(
-            self.sketch_top is None or self.sketch_top >= 1, f"sketch_top must be at least 1, not {self.sketch_top}"
-        )
-
-    @property
-    def kept_entries(self) -> int:
-        """M, whether it was set or not."""
-        return self.sketch_top or (64 if self.reflection == "support" else 256)
+        _require(self.sketch_top >= 0, f"sketch_top must be at least 0, not {self.sketch_top}")
+        if not self.sketch_top:
+            object.__setattr__(self, "sketch_top", 64 if self.reflection == "support" else 256)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -99,8 +94,7 @@ class SRGenConfig:
         fields = {field.name: field for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - set(fields))
         _require(not unknown, f"unknown SRGen parameter {unknown[0] if unknown else ''!r}; known: {', '.join(fields)}")
-        kinds = {name: str(field.type).removesuffix(" | None") for name, field in fields.items()}
-        return cls(**{name: parse_value(name, value, kinds[name]) for name, value in values.items()})
+        return cls(**{name: parse_value(name, value, str(fields[name].type)) for name, value in values.items()})
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:

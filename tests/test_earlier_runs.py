@@ -15,7 +15,7 @@ from evaluators.mini import BENCHMARK
 BEFORE = Path(__file__).parent / "before_layout"
 SETTINGS = "--model_path demo --average 3 --eval_samples 4 --max_new_tokens 48 --seed 7 --device cpu --record_entropy "
 SETTINGS += "--use_entropy_control --entropy_threshold 1.0 --no-adaptive_entropy --max_retries 2 "
-SETTINGS += "--reflection sketch --sketch_top 256"
+SETTINGS += "--reflection sketch"
 """What the SRGen run was started with, and the way to keep contexts that was then the default."""
 OWED = 2
 """Samples that it lacks."""

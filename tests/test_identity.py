@@ -51,7 +51,7 @@ FIRST = RunConfig(
     model=ModelConfig(model_path="m/x"),
     data=DataConfig(benchmark="mini"),
     sampling=Sampling(max_new_tokens=7),
-    srgen=SRGenConfig(lr=0.3),
+    srgen=SRGenConfig(lr=0.3, reflection="sketch"),
 )
 
 

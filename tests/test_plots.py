@@ -37,8 +37,10 @@ def test_every_plot_is_written_as_png_and_svg(pair: list[Path], tmp_path: Path) 
 
 def test_several_pairs_have_files_of_their_own(pair: list[Path], tmp_path: Path) -> None:
     other = drawn_run(tmp_path / "amc", questions=4, k=6, benchmark="amc")
-    summarise(other, first_words)
-    written = plots.plot_pairs(compare_pairs([*pair, other, other]), [*pair, other, other], tmp_path)
+    again = drawn_run(tmp_path / "amc again", questions=4, k=6, benchmark="amc")
+    for run in (other, again):
+        summarise(run, first_words)
+    written = plots.plot_pairs(compare_pairs([*pair, other, again]), [*pair, other, again], tmp_path)
     assert len(written) == len(set(written)) == 8 + 6
     assert (tmp_path / "amc-2024-tiny-1B-curves.png").is_file()
 

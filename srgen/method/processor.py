@@ -205,7 +205,7 @@ class SRGenProcessor:
             sample.prompt = None
 
     def _store(self, config: SRGenConfig) -> ContextStore:
-        kind = (config.reflection, config.kept_entries)
+        kind = (config.reflection, config.sketch_top)
         if kind not in self._stores:
             self._stores[kind] = context_store(self._readout, *kind)
         return self._stores[kind]

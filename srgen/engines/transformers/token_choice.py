@@ -119,7 +119,7 @@ def _top(rows: list[Row], logits: Tensor, sampler: Sampler) -> Top | None:
     """The largest logits, where the sampler wants them; as many as the sketches will."""
     if not (sampler.all_restricted and sampler.samples):
         return None
-    wanted = [row.request.srgen.kept_entries for row in rows if row.request.srgen is not None]
+    wanted = [row.request.srgen.sketch_top for row in rows if row.request.srgen is not None]
     return largest(logits, max([CANDIDATES, *wanted]))
 
 
