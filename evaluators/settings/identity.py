@@ -101,8 +101,9 @@ def difference(there: Mapping[str, Any], here: Mapping[str, Any], owner: type) -
         if not known:
             a.pop(content, None)
             b.pop(content, None)
-        if (known and a[content] == b[content]) or same_path(a.get(name), b.get(name)):
-            b[name] = a.get(name)
+        same = (known and a[content] == b[content]) or same_path(a.get(name), b.get(name))
+        if same and name in a:
+            b[name] = a[name]
     return one, other
 
 
