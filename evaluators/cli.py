@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from evaluators.records.provenance import deciding, unlike
 from evaluators.records.reading import read_config
 from evaluators.records.schema import CONFIG_FILE
 from evaluators.running.devices import visible_gpus
+from evaluators.running.plan import RunPlan
 from evaluators.settings.flags import FLAGS
 from evaluators.settings.idle import idle_flags
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig, first_directory, run_directory
@@ -36,6 +37,8 @@ METHOD_BACKENDS = ("transformers",)
 """Engines that run every method; the others run SRGen only."""
 HOLDS_WEIGHTS = ("transformers", "vllm", "released")
 """Engines for which --model_path is a folder or a hub id; to others it may be anything."""
+QuestionReader = Callable[[Benchmark, DataConfig, int], tuple[list[Question], DataConfig]]
+"""(benchmark, which questions, the run's seed) -> questions, and which they turned out to be."""
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -56,27 +59,37 @@ def main(benchmark: Benchmark, arguments: Sequence[str] | None = None) -> int:
 def run(benchmark: Benchmark, arguments: Sequence[str]) -> int:
     """Settle everything that can be wrong, then evaluate; the exit status."""
     settings = read_settings(benchmark, arguments)
-    config = run_config(benchmark, settings)
-    check_backend(config)
-    warn(settings, config)
-    questions, data = read_questions(benchmark, config.data, config.seed)
-    config = dataclasses.replace(config, data=data, model=with_weights(config.model))
-    asked, system_prompt = place_instruction(questions, config.data.system_prompt, config.data.prompt_role)
-    directory = directory_of(Path(settings["output_dir"]).expanduser(), config, asked, settings["run_name"])
+    plan = planned(benchmark, settings)
     if settings["dry_run"]:
-        print(directory)
+        print(plan.directory)
         return 0
     # Imported here: everything above answers before the libraries of a run are loaded.
     from evaluators.running.run import evaluate
 
     entropies = settings["entropy_output_file"]
-    return evaluate(
-        config,
-        asked,
-        system_prompt,
-        directory,
+    return evaluate(plan, entropy_output_file=Path(entropies).expanduser() if entropies else None)
+
+
+def planned(
+    benchmark: Benchmark, settings: Settings, *, name: str = "", read: QuestionReader = read_questions
+) -> RunPlan:
+    """The run that the settings describe, with its questions and its folder; `name` as in `RunPlan`.
+
+    Raises ConfigError for all that can be known to be wrong before a model is loaded.
+    """
+    config = run_config(benchmark, settings)
+    check_backend(config)
+    warn(settings, config)
+    questions, data = read(benchmark, config.data, config.seed)
+    config = dataclasses.replace(config, data=data, model=with_weights(config.model))
+    asked, system_prompt = place_instruction(questions, config.data.system_prompt, config.data.prompt_role)
+    return RunPlan(
+        config=config,
+        questions=asked,
+        system_prompt=system_prompt,
+        directory=directory_of(Path(settings["output_dir"]).expanduser(), config, asked, settings["run_name"]),
+        name=name,
         resume=settings["resume"],
-        entropy_output_file=Path(entropies).expanduser() if entropies else None,
     )
 
 

@@ -26,6 +26,7 @@ from scripted_engine import Script
 
 from evaluators.benchmarks.benchmark import Question
 from evaluators.benchmarks.data_config import DataConfig
+from evaluators.running.plan import RunPlan
 from evaluators.running.run import evaluate
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from srgen.config import Sampling, SRGenConfig
@@ -50,7 +51,18 @@ def run_config(*, average: int = 2, seed: int = 42, record_entropy: bool = False
 
 
 def run(directory: Path, script: Script, *, count: int = 12, config: RunConfig | None = None, **options: Any) -> int:
-    return evaluate(config or run_config(), questions(count), "Be brief.", directory, engine=script.engine, **options)
+    return evaluate(plan(directory, count, config), engine=script.engine, **options)
+
+
+def plan(directory: Path, count: int, config: RunConfig | None = None, name: str = "") -> RunPlan:
+    """A run of the scripted benchmark."""
+    return RunPlan(
+        config=config or run_config(),
+        questions=questions(count),
+        system_prompt="Be brief.",
+        directory=directory,
+        name=name,
+    )
 
 
 def start(

@@ -19,6 +19,8 @@ else:
     from measure_layout import imports, modules
 
 EVALUATORS = (
+    ("study",),
+    ("cli", "report"),
     ("exchange", "running"),
     ("presentation",),
     ("analysis",),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -9,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from scripted_engine import Script
-from scripted_run import assert_complete, content, questions, run, run_config, samples
+from scripted_run import assert_complete, content, plan, run, run_config, samples
 
-from evaluators.running.plan import RunPlan
+from evaluators.running.run import evaluate
 from evaluators.running.tasks import Tasks
 from evaluators.settings.run_config import sample_seed
 from srgen.engines.base import Request
@@ -129,7 +130,7 @@ def test_how_the_work_is_spread_may_change(finished: Path) -> None:
 def test_without_resume_a_users_samples_are_left_alone(finished: Path) -> None:
     before = (finished / "samples.jsonl").read_bytes()
     with pytest.raises(ConfigError, match="choose another --run_name, or delete it"):
-        run(finished, Script(), config=run_config(record_entropy=True), resume=False)
+        evaluate(dataclasses.replace(plan(finished, 12, run_config(record_entropy=True)), resume=False))
     assert (finished / "samples.jsonl").read_bytes() == before
 
 
@@ -160,14 +161,8 @@ def test_the_parent_does_not_import_torch() -> None:
 
 def test_the_engine_is_asked_with_the_system_prompt_and_the_samples_seed(tmp_path: Path) -> None:
     def request(system_prompt: str | None, name: str = "") -> Request:
-        plan = RunPlan(
-            config=run_config(seed=5),
-            questions=questions(2),
-            system_prompt=system_prompt,
-            directory=tmp_path,
-            name=name,
-        )
-        return Tasks(plan).request(f"{name}:q1/0" if name else "q1/0")
+        asked = dataclasses.replace(plan(tmp_path, 2, run_config(seed=5), name), system_prompt=system_prompt)
+        return Tasks(asked).request(f"{name}:q1/0" if name else "q1/0")
 
     asked = request("Be brief.")
     assert isinstance(asked.prompt, tuple)

@@ -13,7 +13,7 @@ from evaluators.records.journal import Journal, exclusive
 from evaluators.records.schema import Sample
 from evaluators.running.dispatcher import Finished
 from evaluators.running.entries import entry
-from evaluators.running.folder import prepare
+from evaluators.running.folder import check_places, prepare
 from evaluators.running.plan import Outcome, RunPlan
 from evaluators.running.stopwatch import Stopwatch
 from evaluators.running.tasks import Tasks
@@ -42,7 +42,7 @@ class OpenRun:
         self.outcome = Outcome(plan)
         self._tasks = Tasks(plan)
         self._stopwatch: Stopwatch | None = None
-        plan.directory.mkdir(parents=True, exist_ok=True)
+        check_places(plan.directory, None)
         with ExitStack() as stack:
             stack.enter_context(exclusive(plan.directory))
             prepare(plan)

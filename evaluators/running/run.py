@@ -8,14 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluators.benchmarks.benchmark import Question
 from evaluators.records.schema import ENTROPIES_FILE, SAMPLES_FILE, Sample
 from evaluators.running.folder import check_places
 from evaluators.running.interrupts import Interrupts
 from evaluators.running.launch import engine_choice
 from evaluators.running.many import work_off
 from evaluators.running.plan import EngineChoice, Outcome, RunPlan
-from evaluators.settings.run_config import RunConfig
 
 LOGS = "logs"
 DONE, STOPPED, INTERRUPTED = 0, 1, 130
@@ -24,23 +22,15 @@ DONE, STOPPED, INTERRUPTED = 0, 1, 130
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}
 
 
-def evaluate(
-    config: RunConfig,
-    questions: Sequence[Question],
-    system_prompt: str | None,
-    directory: Path,
-    *,
-    resume: bool = True,
-    entropy_output_file: Path | None = None,
-    engine: EngineChoice | None = None,
-) -> int:
-    """Generate, grade and journal every sample that the directory does not hold; then summarise and print.
+def evaluate(plan: RunPlan, *, entropy_output_file: Path | None = None, engine: EngineChoice | None = None) -> int:
+    """Generate, grade and journal every sample that the plan's folder does not hold; then summarise and print.
 
-    Returns the exit status: 0 when all samples are there, 130 after an interruption, 1 when the disk takes no more.
-    Raises SRGenError for what the user has to change, a directory of another configuration among it.
+    `engine`: what workers load in place of the plan's model. Returns the exit status: 0 when all samples are there, 130
+    after an interruption, 1 when the disk takes no more. Raises SRGenError for what the user has to change, a folder of
+    another configuration among it.
     """
+    directory = plan.directory
     check_places(directory, entropy_output_file)
-    plan = RunPlan(config=config, questions=questions, system_prompt=system_prompt, directory=directory, resume=resume)
     try:
         with Interrupts() as interrupts:
             (outcome,) = work_off(

@@ -1,0 +1,206 @@
+"""A study's table as the paper prints it, with intervals and p-values: text, Markdown, LaTeX, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from evaluators.analysis.comparison import METRICS, Metric
+from evaluators.analysis.study import StudyRow
+from evaluators.presentation.run_table import number, p_value, signed
+
+OUTSIDE = "*"
+LEGEND = f"{OUTSIDE} published number outside the 95 % interval of ours"
+PAPER = "published"
+
+
+def text_table(rows: Sequence[StudyRow]) -> str:
+    """For a terminal: a line per run, under it the differences' intervals and p-values, then what was published."""
+    head = ["model", "benchmark", "method", *_metrics(rows)]
+    lines = [head]
+    for row in rows:
+        lines.append([row.model, row.benchmark, row.method, *(_rate(row, metric) for metric in METRICS)])
+        if row.comparison:
+            lines.append(["", "", "", *(_test(row, metric) for metric in METRICS)])
+        if row.published:
+            lines.append(["", "", f"  {PAPER}", *(_published(row, rows, metric) for metric in METRICS)])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    printed = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in _without_repeats(lines)
+    ]
+    return "\n".join([printed[0], "-" * max(map(len, printed)), *printed[1:], *_below(rows)])
+
+
+def markdown_table(rows: Sequence[StudyRow]) -> str:
+    """The same in Markdown, a row per run."""
+    head = ["Model", "Benchmark", "Method", *_wide_head(rows)]
+    table = [head, ["---"] * len(head), *(_wide(row, rows) for row in rows)]
+    text = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table)
+    return text + "\n" + "".join(f"\n{line}\n" for line in _below(rows))
+
+
+def latex_table(rows: Sequence[StudyRow]) -> str:
+    """The same for LaTeX; needs the package booktabs."""
+    head = ["Model", "Benchmark", "Method", *_wide_head(rows)]
+    body: list[str] = []
+    for index, row in enumerate(rows):
+        if index and row.model != rows[index - 1].model:
+            body.append(r"\midrule")
+        body.append(" & ".join(_latex(cell) for cell in _wide(row, rows)) + r" \\")
+    lines = [
+        r"\begin{tabular}{lll" + "r" * (len(head) - 3) + "}",
+        r"\toprule",
+        " & ".join(_latex(cell) for cell in head) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines + [f"% {line}" for line in _below(rows)]) + "\n"
+
+
+def csv_table(rows: Sequence[StudyRow]) -> str:
+    """Everything in the table, one row per run; empty where there is no number."""
+    records = study_records(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _plain(value) for key, value in record.items()} for record in records)
+    return text.getvalue()
+
+
+def study_records(rows: Sequence[StudyRow]) -> list[dict[str, Any]]:
+    """The rows as plain values for a CSV or a DataFrame; rates in percent, differences in points, NaN for no number."""
+    return [_record(row) for row in rows]
+
+
+def _record(row: StudyRow) -> dict[str, Any]:
+    summary = row.summary
+    record: dict[str, Any] = {
+        "model": row.model,
+        "benchmark": row.benchmark,
+        "method": row.method,
+        "questions": summary.questions if summary else math.nan,
+        "k": summary.k if summary else math.nan,
+    }
+    for metric in METRICS:
+        name = f"{metric.lower()}@k"
+        rate, low, high = row.rate(metric) or (math.nan,) * 3
+        record |= {name: rate, f"{name}_low": low, f"{name}_high": high}
+        difference = row.comparison.differences[metric] if row.comparison else None
+        record |= {
+            f"{name}_difference": difference.delta if difference else math.nan,
+            f"{name}_difference_low": difference.interval.low if difference else math.nan,
+            f"{name}_difference_high": difference.interval.high if difference else math.nan,
+            f"{name}_p": difference.p if difference else math.nan,
+            f"{name}_p_holm": difference.p_holm if difference else math.nan,
+        }
+        published = row.published_rate(metric)
+        record |= {
+            f"{name}_published": math.nan if published is None else published,
+            f"{name}_published_outside": row.outside(metric),
+        }
+    return record | {
+        "tokens_per_sample": summary.tokens_per_sample if summary else math.nan,
+        "reflections_per_sample": summary.reflections_per_sample if summary else math.nan,
+        "remark": row.remark,
+    }
+
+
+def _metrics(rows: Sequence[StudyRow]) -> list[str]:
+    ks = {row.summary.k for row in rows if row.summary}
+    return [f"{metric}@{next(iter(ks)) if len(ks) == 1 else 'K'}" for metric in METRICS]
+
+
+def _wide_head(rows: Sequence[StudyRow]) -> list[str]:
+    columns = ["95 % interval", "p (Holm)", *([PAPER] if any(row.published for row in rows) else [])]
+    return [heading for metric in _metrics(rows) for heading in (metric, *columns)]
+
+
+def _wide(row: StudyRow, rows: Sequence[StudyRow]) -> list[str]:
+    cells = [row.model, row.benchmark, row.method]
+    for metric in METRICS:
+        cells += [_rate(row, metric, own_interval=False), _interval(row, metric), _p(row, metric)]
+        if any(other.published for other in rows):
+            cells.append(_published(row, rows, metric))
+    return cells
+
+
+def _rate(row: StudyRow, metric: Metric, *, own_interval: bool = True) -> str:
+    """The rate, with the difference to the base; the base has its own interval in its place."""
+    ours = row.rate(metric)
+    if ours is None:
+        return "-"
+    if row.comparison:
+        return (
+            f"{number(row.comparison.differences[metric].other)} ({signed(row.comparison.differences[metric].delta)})"
+        )
+    return f"{number(ours[0])} {_interval(row, metric)}" if own_interval else number(ours[0])
+
+
+def _interval(row: StudyRow, metric: Metric) -> str:
+    """Of the difference; of the rate itself where there is none."""
+    if row.comparison:
+        interval = row.comparison.differences[metric].interval
+        return f"[{signed(interval.low)}, {signed(interval.high)}]"
+    ours = row.rate(metric)
+    return f"[{number(ours[1])}, {number(ours[2])}]" if ours else "-"
+
+
+def _p(row: StudyRow, metric: Metric) -> str:
+    if row.comparison is None:
+        return "-"
+    difference = row.comparison.differences[metric]
+    return f"{p_value(difference.p)} ({p_value(difference.p_holm)})"
+
+
+def _test(row: StudyRow, metric: Metric) -> str:
+    return f"  {_interval(row, metric)} p {_p(row, metric)}"
+
+
+def _published(row: StudyRow, rows: Sequence[StudyRow], metric: Metric) -> str:
+    """The published rate, with its difference to the published base."""
+    rate = row.published_rate(metric)
+    if rate is None:
+        return "-"
+    beside = [r for r in rows if (r.model, r.benchmark) == (row.model, row.benchmark) and r.published]
+    base = beside[0].published_rate(metric)
+    difference = f" ({signed(rate - base)})" if beside[0] is not row and base is not None else ""
+    return f"{number(rate)}{difference}{OUTSIDE if row.outside(metric) else ''}"
+
+
+def _below(rows: Sequence[StudyRow]) -> list[str]:
+    lines = []
+    if any(row.comparison for row in rows):
+        lines.append("[...] 95 % interval (of the difference to the base run, in points); p (Holm's adjustment of it)")
+    if any(row.outside(metric) for row in rows for metric in METRICS):
+        lines.append(LEGEND)
+    lines += [f"{row.model}/{row.benchmark}/{row.method}: {row.remark}" for row in rows if row.remark]
+    return lines
+
+
+def _without_repeats(lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Model and benchmark stand where they change."""
+    shown: list[Sequence[str]] = []
+    model = benchmark = ""
+    for line in lines:
+        same = (line[0] == model, line[:2] == [model, benchmark])
+        shown.append(["" if same[0] else line[0], "" if same[1] else line[1], *line[2:]])
+        if line[0]:
+            model, benchmark = line[0], line[1]
+    return shown
+
+
+def _latex(cell: str) -> str:
+    escaped = "".join(f"\\{c}" if c in "&%$#_{}" else c for c in cell.replace("\\", "/"))
+    return escaped.replace("< ", "$<$ ").replace("^", r"\^{}").replace("~", r"\~{}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}" if abs(value) < 1 else f"{value:.1f}"
+    return value

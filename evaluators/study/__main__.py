@@ -1,0 +1,100 @@
+"""`python -m evaluators.study STUDY.yaml`: models x benchmarks x methods, to one table."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluators.presentation.study_tables import text_table
+from evaluators.running.run import DISK_ERRORS, DONE, INTERRUPTED, STOPPED, tell_failed
+from evaluators.study import work
+from evaluators.study.cells import Cell
+from evaluators.study.index import write_index
+from evaluators.study.overview import commands, counts, status_table
+from evaluators.study.reading import Study, read_study
+from srgen.errors import SRGenError
+
+USAGE_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 when every cell is complete, 1 when some failed or a disk is full, 130 after an interruption."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.addLevelName(logging.WARNING, "warning")
+    options = _parser().parse_args(arguments)
+    try:
+        study = read_study(options.study)
+        cells = study.chosen(options.only)
+        if options.dry_run:
+            return _dry_run(study, cells)
+        if options.status:
+            print(status_table(work.statuses(study, cells)))
+            return DONE
+        return _run(study, cells)
+    except SRGenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print("\nStopped at once; the same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        print(f"\nThe study has stopped: {error.strerror}; the same command goes on from there.", file=sys.stderr)
+        return STOPPED
+
+
+def _dry_run(study: Study, cells: Sequence[Cell]) -> int:
+    """The table as it stands, and every command; nothing is read from a hub, no model is needed."""
+    print(text_table(work.finished_table(study, cells)))
+    print(f"\n{counts(work.statuses(study, cells))}\n")
+    print(commands(cells))
+    return DONE
+
+
+def _run(study: Study, cells: Sequence[Cell]) -> int:
+    sitting = work.plan(study, cells)
+    for name, reason in sitting.failures.items():
+        print(f"cannot run {name}: {reason}", file=sys.stderr)
+    finished = work.work(sitting)
+    tell_failed([sample for outcome in sitting.outcomes.values() for sample in outcome.failed])
+    rows = work.table(sitting)
+    print(text_table(rows))
+    written = work.write_table(rows, study.directory)
+    if len(cells) == len(study.cells) and sitting.complete:
+        written += write_index(sitting, study.directory)
+    print("\nwritten: " + ", ".join(str(path) for path in written))
+    if not finished:
+        print("Interrupted; all graded samples are safe, and the same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+    if sitting.failures:
+        print(f"{len(sitting.failures)} of {len(cells)} cells failed (see above)", file=sys.stderr)
+        return STOPPED
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluators.study",
+        description="Run every cell of a study (models x benchmarks x methods) and print its table. docs/studies.md",
+    )
+    parser.add_argument("study", type=Path, metavar="STUDY.yaml")
+    parser.add_argument(
+        "--dry_run", action="store_true", help="check all, print the cells and their commands, run none"
+    )
+    parser.add_argument("--status", action="store_true", help="say how far each cell is; also while the study runs")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="only cells MODEL/BENCHMARK/METHOD that match (`*/aime:2024/*`) or contain it; may be repeated",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
