@@ -45,7 +45,8 @@ class Script:
     """Loading fails with an exception of no use to the user."""
 
     def steps(self, request_id: str) -> int:
-        """Length of a request's row, from nothing but its id."""
+        """Length of a request's row, from nothing but its id within its run."""
+        request_id = request_id.rpartition(":")[2]
         question = random.Random(f"{self.seed}:{request_id.rpartition('/')[0]}").gauss(0, 1)
         sample = random.Random(f"{self.seed}:{request_id}").gauss(0, 1)
         return max(1, round(self.median_steps * math.exp(self.sigma * (0.8 * question + 0.6 * sample))))

@@ -165,9 +165,8 @@ def children(parent: int, mark: str) -> list[int]:
 
 
 def lines(directory: Path) -> int:
-    """Lines in the journal."""
-    path = directory / "samples.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    """Lines in the journals of a run, or of all runs in a folder."""
+    return sum(path.read_bytes().count(b"\n") for path in directory.rglob("samples.jsonl"))
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:

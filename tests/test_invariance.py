@@ -10,6 +10,7 @@ import pytest
 
 from evaluators.benchmarks.benchmark import Question
 from evaluators.benchmarks.data_config import DataConfig
+from evaluators.running.plan import RunPlan
 from evaluators.running.run import evaluate
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from srgen.config import Sampling, SRGenConfig
@@ -44,6 +45,7 @@ def _tokens(directory: Path, workers: int, batch_size: int) -> dict[tuple[str, i
         record_entropy=True,
         execution=ExecutionConfig(device="cpu", workers=workers, batch_size=batch_size),
     )
-    assert evaluate(config, questions, "Be brief.", directory) == 0
+    plan = RunPlan(config=config, questions=questions, system_prompt="Be brief.", directory=directory)
+    assert evaluate(plan) == 0
     rows = (json.loads(line) for line in (directory / "entropies.jsonl").read_text("utf-8").split("\n") if line)
     return {(row["question_id"], row["sample"]): row["tokens"] for row in rows}

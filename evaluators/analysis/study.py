@@ -18,6 +18,10 @@ class StudyRow:
     model: str
     benchmark: str
     method: str
+    samples: int
+    """K, per question."""
+    variant: str = ""
+    """What the study sets for all methods of the row alike; its base shares it."""
     summary: Summary | None = None
     """None where the run is not complete."""
     comparison: Comparison | None = None
@@ -26,6 +30,11 @@ class StudyRow:
     """Avg@K, Cons@K, Pass@K of others, in percent."""
     remark: str = ""
     """Why something is lacking."""
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """What a row shares with its base."""
+        return self.model, self.benchmark, self.variant
 
     def rate(self, metric: Metric) -> tuple[float, float, float] | None:
         """The run's rate with the ends of its interval, in percent."""
@@ -56,17 +65,17 @@ def compare_rows(rows: Sequence[StudyRow]) -> list[StudyRow]:
     The base of a model and a benchmark is its first run of the method `base`, or else its first run.
     """
     bases = _bases(rows)
-    compared = [_compared(row, bases.get((row.model, row.benchmark))) for row in rows]
+    compared = [_compared(row, bases.get(row.group)) for row in rows]
     adjusted = iter(adjust([row.comparison for row in compared if row.comparison]))
     return [dataclasses.replace(row, comparison=next(adjusted)) if row.comparison else row for row in compared]
 
 
-def _bases(rows: Sequence[StudyRow]) -> dict[tuple[str, str], StudyRow]:
-    bases: dict[tuple[str, str], StudyRow] = {}
+def _bases(rows: Sequence[StudyRow]) -> dict[tuple[str, str, str], StudyRow]:
+    bases: dict[tuple[str, str, str], StudyRow] = {}
     for row in rows:
-        before = bases.setdefault((row.model, row.benchmark), row)
+        before = bases.setdefault(row.group, row)
         if row.summary and row.summary.method == "base" and not (before.summary and before.summary.method == "base"):
-            bases[row.model, row.benchmark] = row
+            bases[row.group] = row
     return bases
 
 

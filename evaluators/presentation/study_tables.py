@@ -18,13 +18,14 @@ PAPER = "published"
 
 
 def text_table(rows: Sequence[StudyRow]) -> str:
-    """For a terminal: a line per run, under it the differences' intervals and p-values, then what was published."""
+    """For a terminal: a line per run, under it the differences' intervals and p-values, and what was published."""
     head = ["model", "benchmark", "method", *_metrics(rows)]
     lines = [head]
     for row in rows:
         lines.append([row.model, row.benchmark, row.method, *(_rate(row, metric) for metric in METRICS)])
         if row.comparison:
-            lines.append(["", "", "", *(_test(row, metric) for metric in METRICS)])
+            lines.append(["", "", "", *(f"  {_interval(row, metric)}" for metric in METRICS)])
+            lines.append(["", "", "", *(f"  p {_p(row, metric)}" for metric in METRICS)])
         if row.published:
             lines.append(["", "", f"  {PAPER}", *(_published(row, rows, metric) for metric in METRICS)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
@@ -85,7 +86,7 @@ def _record(row: StudyRow) -> dict[str, Any]:
         "benchmark": row.benchmark,
         "method": row.method,
         "questions": summary.questions if summary else math.nan,
-        "k": summary.k if summary else math.nan,
+        "k": row.samples,
     }
     for metric in METRICS:
         name = f"{metric.lower()}@k"
@@ -112,7 +113,7 @@ def _record(row: StudyRow) -> dict[str, Any]:
 
 
 def _metrics(rows: Sequence[StudyRow]) -> list[str]:
-    ks = {row.summary.k for row in rows if row.summary}
+    ks = {row.samples for row in rows}
     return [f"{metric}@{next(iter(ks)) if len(ks) == 1 else 'K'}" for metric in METRICS]
 
 
@@ -136,9 +137,8 @@ def _rate(row: StudyRow, metric: Metric, *, own_interval: bool = True) -> str:
     if ours is None:
         return "-"
     if row.comparison:
-        return (
-            f"{number(row.comparison.differences[metric].other)} ({signed(row.comparison.differences[metric].delta)})"
-        )
+        difference = row.comparison.differences[metric]
+        return f"{number(difference.other)} ({signed(difference.delta)})"
     return f"{number(ours[0])} {_interval(row, metric)}" if own_interval else number(ours[0])
 
 
@@ -158,16 +158,12 @@ def _p(row: StudyRow, metric: Metric) -> str:
     return f"{p_value(difference.p)} ({p_value(difference.p_holm)})"
 
 
-def _test(row: StudyRow, metric: Metric) -> str:
-    return f"  {_interval(row, metric)} p {_p(row, metric)}"
-
-
 def _published(row: StudyRow, rows: Sequence[StudyRow], metric: Metric) -> str:
     """The published rate, with its difference to the published base."""
     rate = row.published_rate(metric)
     if rate is None:
         return "-"
-    beside = [r for r in rows if (r.model, r.benchmark) == (row.model, row.benchmark) and r.published]
+    beside = [r for r in rows if r.group == row.group and r.published]
     base = beside[0].published_rate(metric)
     difference = f" ({signed(rate - base)})" if beside[0] is not row and base is not None else ""
     return f"{number(rate)}{difference}{OUTSIDE if row.outside(metric) else ''}"
@@ -179,8 +175,16 @@ def _below(rows: Sequence[StudyRow]) -> list[str]:
         lines.append("[...] 95 % interval (of the difference to the base run, in points); p (Holm's adjustment of it)")
     if any(row.outside(metric) for row in rows for metric in METRICS):
         lines.append(LEGEND)
-    lines += [f"{row.model}/{row.benchmark}/{row.method}: {row.remark}" for row in rows if row.remark]
-    return lines
+    remarks: dict[str, list[str]] = {}
+    for row in rows:
+        if row.remark:
+            remarks.setdefault(row.remark, []).append(f"{row.model}/{row.benchmark}/{row.method}")
+    return lines + [f"{together(names)}: {remark}" for remark, names in remarks.items()]
+
+
+def together(names: Sequence[str]) -> str:
+    """Some cells' names in few words."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _without_repeats(lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:

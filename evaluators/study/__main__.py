@@ -13,7 +13,7 @@ from evaluators.running.run import DISK_ERRORS, DONE, INTERRUPTED, STOPPED, tell
 from evaluators.study import work
 from evaluators.study.cells import Cell
 from evaluators.study.index import write_index
-from evaluators.study.overview import commands, counts, status_table
+from evaluators.study.overview import commands, counts, failures, status_table
 from evaluators.study.reading import Study, read_study
 from srgen.errors import SRGenError
 
@@ -21,7 +21,7 @@ USAGE_ERROR = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when every cell is complete, 1 when some failed or a disk is full, 130 after an interruption."""
+    """Run the command; 0 when all cells are complete, 1 when some failed or a disk is full, 130 when interrupted."""
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.addLevelName(logging.WARNING, "warning")
     options = _parser().parse_args(arguments)
@@ -57,8 +57,8 @@ def _dry_run(study: Study, cells: Sequence[Cell]) -> int:
 
 def _run(study: Study, cells: Sequence[Cell]) -> int:
     sitting = work.plan(study, cells)
-    for name, reason in sitting.failures.items():
-        print(f"cannot run {name}: {reason}", file=sys.stderr)
+    for line in failures(sitting.failures):
+        print(f"cannot run {line}", file=sys.stderr)
     finished = work.work(sitting)
     tell_failed([sample for outcome in sitting.outcomes.values() for sample in outcome.failed])
     rows = work.table(sitting)
@@ -82,9 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run every cell of a study (models x benchmarks x methods) and print its table. docs/studies.md",
     )
     parser.add_argument("study", type=Path, metavar="STUDY.yaml")
-    parser.add_argument(
-        "--dry_run", action="store_true", help="check all, print the cells and their commands, run none"
-    )
+    parser.add_argument("--dry_run", action="store_true", help="check all, print the table and the cells' commands")
     parser.add_argument("--status", action="store_true", help="say how far each cell is; also while the study runs")
     parser.add_argument(
         "--only",

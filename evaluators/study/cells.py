@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluators.benchmarks.benchmark import Benchmark
-from evaluators.benchmarks.questions import source_of
+from evaluators.benchmarks.questions import load_questions, source_of
 from evaluators.settings.run_config import RunConfig
+from srgen.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,8 @@ class Cell:
     model: str
     benchmark: str
     method: str
+    variant: str = ""
+    """The last part of the method's name: what a sweep sets for all methods alike."""
     family: Benchmark
     values: Mapping[str, Any]
     """What the study sets, by flag."""
@@ -41,12 +44,16 @@ class Cell:
 
     @property
     def questions(self) -> int | None:
-        """How many questions are asked, as far as it is known without reading them."""
-        source = source_of(self.family, self.config.data.version)
+        """How many questions are asked, as far as this machine knows without asking a hub."""
         data = self.config.data
-        if source is None or data.dataset_path is not None or data.split not in (None, source.split):
-            return data.eval_samples
-        return min(source.questions, data.eval_samples or source.questions)
+        source = source_of(self.family, data.version)
+        if source is not None and data.dataset_path is None:
+            same = data.split in (None, source.split)
+            return min(source.questions, data.eval_samples or source.questions) if same else None
+        try:
+            return len(load_questions(self.family, data, self.config.seed))
+        except ConfigError:
+            return None
 
 
 def _flag(name: str, value: Any) -> list[str]:

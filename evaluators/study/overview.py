@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from evaluators.presentation.study_tables import together
 from evaluators.study.cells import Cell
 from evaluators.study.status import CellStatus, hours_left
 
@@ -42,8 +43,16 @@ def status_table(statuses: Sequence[CellStatus]) -> str:
         )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-    failed = [f"{status.cell.name}: {status.failure}" for status in statuses if status.state == "failed"]
-    return "\n".join([*table, "", counts(statuses), *failed])
+    failed = {status.cell.name: status.failure for status in statuses if status.state == "failed"}
+    return "\n".join([*table, "", counts(statuses), *failures(failed)])
+
+
+def failures(reasons: Mapping[str, str]) -> list[str]:
+    """A line per reason, with the cells that it keeps from running."""
+    cells: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        cells.setdefault(reason, []).append(name)
+    return [f"{together(names)}: {reason}" for reason, names in cells.items()]
 
 
 def _time_left(statuses: Sequence[CellStatus]) -> str:

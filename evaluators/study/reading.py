@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -42,7 +42,7 @@ class Study:
         return self.output_dir / "studies" / self.name
 
     def chosen(self, patterns: Sequence[str]) -> list[Cell]:
-        """The cells whose names match any of the patterns (`*`, `?`, `[...]`; else a part of the name); all without one.
+        """The cells whose names match or contain one of the patterns (`*`, `?`, `[...]`); all where there are none.
 
         Raises ConfigError for a pattern that matches none.
         """
@@ -134,6 +134,7 @@ class _Sections:
                     model=model,
                     benchmark=benchmark,
                     method=f"{name}{suffix}{common_suffix}",
+                    variant=_common(self.settings.sweeps, common),
                     family=family,
                     values={key: chosen[key] for key in BY_NAME if key in chosen},
                     config=_config(family, chosen, f"{where}{common_suffix}"),
@@ -196,6 +197,11 @@ def _applies(flag: str, config: RunConfig) -> bool:
 
 def _is_of_a_method(flag: str) -> bool:
     return BY_NAME[flag].owner in (SRGenConfig, *methods().values())
+
+
+def _common(sweeps: Iterable[str], values: Mapping[str, Any]) -> str:
+    """What the common sweeps set, but for the methods' own parameters: the base has no part in those."""
+    return "".join(f"-{k}={values[k]}" for k in sweeps if k in values and BY_NAME[k].owner is not SRGenConfig)
 
 
 def _config(family: Benchmark, values: Mapping[str, Any], where: str) -> RunConfig:

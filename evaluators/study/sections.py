@@ -42,7 +42,9 @@ class Entry:
 
 
 def _short(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value).replace("/", "_")
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("/", "_")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -66,9 +68,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if key.value in seen:
                 line = key.start_mark.line + 1
-                raise ConfigError(
-                    f"{key.value!r} stands twice in the same place (line {line}); each name is given once"
-                )
+                raise ConfigError(f"line {line} gives {key.value!r} a second time; two cells would have the same name")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 

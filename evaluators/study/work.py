@@ -33,6 +33,8 @@ from evaluators.study.status import CELLS_FILE, CellStatus, cell_status, read_ce
 from srgen.errors import SRGenError
 
 LOGS = "logs"
+EngineOf = Callable[[RunConfig], EngineChoice]
+"""What the workers of a run load."""
 
 
 @dataclass(slots=True)
@@ -59,9 +61,8 @@ def plan(study: Study, cells: Sequence[Cell]) -> Sitting:
     read = _remembering(read_questions)
     for cell in cells:
         try:
-            sitting.plans[cell.name] = planned(
-                cell.family, read_settings(cell.family, cell.arguments), name=cell.name, load=load
-            )
+            settings = read_settings(cell.family, cell.arguments)
+            sitting.plans[cell.name] = planned(cell.family, settings, name=cell.name, load=load)
         except SRGenError as error:
             sitting.failures[cell.name] = str(error)
     found = {name: (run.directory, len(run.questions)) for name, run in sitting.plans.items()}
@@ -80,7 +81,7 @@ def statuses(study: Study, cells: Sequence[Cell]) -> list[CellStatus]:
     return found
 
 
-def work(sitting: Sitting, *, engine: Callable[[RunConfig], EngineChoice] = engine_choice) -> bool:
+def work(sitting: Sitting, *, engine: EngineOf = engine_choice) -> bool:
     """Work until every planned cell is complete; False after an interruption.
 
     Raises OSError when a disk takes no more, SRGenError for what concerns all cells.
@@ -142,7 +143,7 @@ def _row(sitting: Sitting, cell: Cell) -> StudyRow:
 
 
 def _progress(tally: Tally, planned: int | None) -> str:
-    return f"{tally.samples} of {'?' if planned is None else planned} samples are there"
+    return f"{tally.samples} of {planned} samples are there" if tally.samples else ""
 
 
 def _plain_row(study: Study, cell: Cell, summary: Summary | None, remark: str) -> StudyRow:
@@ -150,6 +151,8 @@ def _plain_row(study: Study, cell: Cell, summary: Summary | None, remark: str) -
         model=cell.model,
         benchmark=cell.benchmark,
         method=cell.method,
+        samples=cell.config.average,
+        variant=cell.variant,
         summary=summary,
         published=study.published.get((cell.model, cell.benchmark, cell.method), ()),
         remark=remark,
