@@ -52,8 +52,8 @@ def test_cells_are_models_times_benchmarks_times_methods(tmp_path: Path) -> None
 def test_a_printed_command_describes_the_same_run(tmp_path: Path) -> None:
     path = write(tmp_path, settings={"system_prompt": "Say 'it' -- briefly.", "temperature": 0.7, "parallel": True})
     for cell in read_study(path).cells:
-        program, dash_m, module, *arguments = shlex.split(cell.command)
-        assert (program, dash_m, module) == ("python", "-m", f"evaluators.{cell.family.name}")
+        program, dash_m, module, name, *arguments = shlex.split(cell.command)
+        assert (program, dash_m, module, name) == ("python", "-m", "evaluators", cell.family.name)
         assert run_config(cell.family, read_settings(cell.family, arguments)) == cell.config
 
 
@@ -99,7 +99,7 @@ def test_only_takes_patterns_and_parts(tmp_path: Path) -> None:
         ({"benchmarks": ["amie:2024"]}, "unknown benchmark 'amie'; did you mean 'aime'?"),
         ({"benchmarks": ["aime:2042"]}, "unknown version '2042' of aime"),
         ({"benchmarks": ["hmmt", "hmmt"]}, "benchmarks names 'hmmt' twice"),
-        ({"methods": {"s": {"method": "srgne"}}}, "unknown method 'srgne' in methods.s; did you mean 'srgen'?"),
+        ({"methods": {"s": {"method": "srgne"}}}, "unknown method 'srgne'; did you mean 'srgen'?"),
         ({"methods": {"s": {"times": 3}}}, "methods.s does not say which method it is"),
         (
             {"methods": {"g": {"method": "srgen", "grid": {"tmes": [1]}}}},
@@ -141,7 +141,7 @@ def test_a_name_that_stands_twice_is_not_swallowed_by_yaml(tmp_path: Path) -> No
 def test_the_papers_table_is_printed_without_any_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main([str(STUDIES / "paper.yaml"), "--dry_run"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("python -m evaluators.") == 32
+    assert printed.count("python -m evaluators ") == 32
     assert "22.0 (+7.4)   23.3 (+16.6)  40.0 (+0.0)" in printed
     readme = Path(__file__).resolve().parents[2] / "shared" / "seeds" / "srgen-readme.md"
     if readme.exists():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,17 +15,12 @@ from scripted_study import BENCHMARKS, METHODS, MODELS, assert_complete, run_stu
 
 from evaluators.presentation.study_tables import csv_table, text_table
 from evaluators.running.run import evaluate
-from evaluators.study import work
+from evaluators.study import table, work
 from evaluators.study.overview import status_table
 from evaluators.study.reading import read_study
 
 CELLS = len(MODELS) * len(BENCHMARKS) * len(METHODS)
 QUICK = Script(median_steps=5, step_seconds=0, batch_size=64)
-
-
-def numbers(table: str) -> list[str]:
-    """The table's rows; what a clock decides is not in it."""
-    return table.splitlines()
 
 
 def test_models_are_loaded_once_and_no_worker_idles_between_cells(
@@ -32,7 +29,7 @@ def test_models_are_loaded_once_and_no_worker_idles_between_cells(
     path = write_study(tmp_path, questions=10, average=2, workers=4)
     script = Script(median_steps=55, step_seconds=0.005, sigma=0.8, seed=1)
     shares = []
-    for attempt in range(2):  # a stalled machine takes a percent or two
+    for attempt in range(3):  # a stalled machine takes a percent or two
         study = read_study(write_study(tmp_path, questions=10, average=2, output=f"results{attempt}", workers=4))
         run_study(path, script)
         logs = list((study.directory / "logs").glob("*.log"))
@@ -51,23 +48,23 @@ def test_models_are_loaded_once_and_no_worker_idles_between_cells(
 def test_the_parent_is_killed_twenty_times_and_the_table_is_that_of_single_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = {"median_steps": 5, "step_seconds": 0.004, "batch_size": 2}
-    path = write_study(tmp_path, questions=9, average=2, workers=2, max_attempts=1000)
+    script = {"median_steps": 5, "step_seconds": 0.01, "batch_size": 2}
+    path = write_study(tmp_path, questions=16, average=2, workers=2, max_attempts=1000)
     study = read_study(path)
     kills = kill_at_random(functools.partial(start, path, **script), tmp_path / "results", 20)
     with capsys.disabled():
         print(f"\nsamples in {CELLS} journals at each kill: {kills}")
     assert len(set(kills)) > 10
-    assert kills[-1] < CELLS * 18, "the study was not done before the last kill"
+    assert kills[-1] < CELLS * 32, "the study was not done before the last kill"
     sitting = run_study(path, QUICK)
-    assert_complete(study, 9, 2)
-    ours = csv_table(work.table(sitting))
+    assert_complete(study, 16, 2)
+    ours = csv_table(table.table(sitting))
 
-    alone = read_study(write_study(tmp_path, questions=9, average=2, output="alone"))
+    alone = read_study(write_study(tmp_path, questions=16, average=2, output="alone"))
     plans = work.plan(alone, alone.cells).plans
     for run in plans.values():
         assert evaluate(run, engine=QUICK.engine) == 0
-    assert csv_table(work.finished_table(alone, alone.cells)) == ours
+    assert csv_table(table.finished_table(alone, alone.cells)) == ours
 
 
 def test_a_model_that_does_not_load_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
@@ -77,8 +74,7 @@ def test_a_model_that_does_not_load_is_reported_and_the_others_go_on(tmp_path: P
     assert set(sitting.failures.values()) == {"tiny-a is damaged"}
     assert {name.split("/")[0] for name in sitting.failures} == {"tiny-a"}
     assert all(outcome.complete for name, outcome in sitting.outcomes.items() if name.startswith("tiny-b"))
-    table = text_table(work.table(sitting))
-    assert "tiny-a/aime/base and 8 more: tiny-a is damaged" in table
+    assert "tiny-a/aime/base and 8 more: tiny-a is damaged" in text_table(table.table(sitting))
     states = status_table(work.statuses(sitting.study, sitting.cells))
     assert states.count("failed") == states.count("complete") == 9
     assert run_study(path, QUICK).complete, "once the model loads, the same study finishes it"
@@ -110,3 +106,10 @@ def test_status_can_be_asked_while_the_study_runs(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_workers_do_not_import_statistics() -> None:
+    code = (
+        "import sys, evaluators.study.__main__; print({'torch', 'scipy', 'pandas', 'transformers'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -11,6 +11,7 @@ from typing import Any
 from evaluators.analysis.comparison import METRICS, Metric
 from evaluators.analysis.study import StudyRow
 from evaluators.presentation.run_table import number, p_value, signed
+from evaluators.presentation.wording import together
 
 OUTSIDE = "*"
 LEGEND = f"{OUTSIDE} published number outside the 95 % interval of ours"
@@ -180,11 +181,6 @@ def _below(rows: Sequence[StudyRow]) -> list[str]:
         if row.remark:
             remarks.setdefault(row.remark, []).append(f"{row.model}/{row.benchmark}/{row.method}")
     return lines + [f"{together(names)}: {remark}" for remark, names in remarks.items()]
-
-
-def together(names: Sequence[str]) -> str:
-    """Some cells' names in few words."""
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _without_repeats(lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:

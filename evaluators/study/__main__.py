@@ -8,11 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluators.presentation.study_tables import text_table
 from evaluators.running.run import DISK_ERRORS, DONE, INTERRUPTED, STOPPED, tell_failed
 from evaluators.study import work
 from evaluators.study.cells import Cell
-from evaluators.study.index import write_index
 from evaluators.study.overview import commands, counts, failures, status_table
 from evaluators.study.reading import Study, read_study
 from srgen.errors import SRGenError
@@ -49,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dry_run(study: Study, cells: Sequence[Cell]) -> int:
     """The table as it stands, and every command; nothing is read from a hub, no model is needed."""
-    print(text_table(work.finished_table(study, cells)))
+    from evaluators.presentation.study_tables import text_table
+    from evaluators.study.table import finished_table
+
+    print(text_table(finished_table(study, cells)))
     print(f"\n{counts(work.statuses(study, cells))}\n")
     print(commands(cells))
     return DONE
@@ -60,10 +61,15 @@ def _run(study: Study, cells: Sequence[Cell]) -> int:
     for line in failures(sitting.failures):
         print(f"cannot run {line}", file=sys.stderr)
     finished = work.work(sitting)
+    # Statistics take seconds to import; a worker, which imports the program that it belongs to, has no use for them.
+    from evaluators.presentation.study_tables import text_table
+    from evaluators.study.index import write_index
+    from evaluators.study.table import table, write_table
+
     tell_failed([sample for outcome in sitting.outcomes.values() for sample in outcome.failed])
-    rows = work.table(sitting)
+    rows = table(sitting)
     print(text_table(rows))
-    written = work.write_table(rows, study.directory)
+    written = write_table(rows, study.directory)
     if len(cells) == len(study.cells) and sitting.complete:
         written += write_index(sitting, study.directory)
     print("\nwritten: " + ", ".join(str(path) for path in written))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from evaluators.presentation.study_tables import together
+from evaluators.presentation.wording import together
 from evaluators.study.cells import Cell
 from evaluators.study.status import CellStatus, hours_left
 

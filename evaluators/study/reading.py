@@ -192,7 +192,7 @@ def _applies(flag: str, config: RunConfig) -> bool:
     owner = BY_NAME[flag].owner
     if owner is SRGenConfig:
         return config.srgen is not None
-    return owner not in methods().values() or owner in map(type, config.methods)
+    return owner not in methods().values() or owner in [type(method) for method in config.methods]
 
 
 def _is_of_a_method(flag: str) -> bool:

@@ -1,4 +1,4 @@
-"""A sitting of a study: plans for its cells, all of them worked off together, and the table at the end."""
+"""A sitting of a study: plans for its cells, all of them worked off together."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluators.analysis.loading import load_summary
-from evaluators.analysis.study import StudyRow, compare_rows
-from evaluators.analysis.summary_rows import Summary
 from evaluators.benchmarks.benchmark import Benchmark, Question
 from evaluators.benchmarks.data_config import DataConfig
 from evaluators.benchmarks.questions import read_questions
 from evaluators.cli import QuestionReader, planned
-from evaluators.presentation.study_tables import csv_table, latex_table, markdown_table, text_table
 from evaluators.records.journal import Tally
-from evaluators.records.reading import write_atomically
 from evaluators.running.interrupts import Interrupts
 from evaluators.running.launch import engine_choice
 from evaluators.running.many import work_off
@@ -62,7 +57,7 @@ def plan(study: Study, cells: Sequence[Cell]) -> Sitting:
     for cell in cells:
         try:
             settings = read_settings(cell.family, cell.arguments)
-            sitting.plans[cell.name] = planned(cell.family, settings, name=cell.name, load=load)
+            sitting.plans[cell.name] = planned(cell.family, settings, name=cell.name, read=read)
         except SRGenError as error:
             sitting.failures[cell.name] = str(error)
     found = {name: (run.directory, len(run.questions)) for name, run in sitting.plans.items()}
@@ -77,7 +72,8 @@ def statuses(study: Study, cells: Sequence[Cell]) -> list[CellStatus]:
     for cell in cells:
         note = noted.get(cell.name, {})
         directory = Path(note["directory"]) if "directory" in note else None
-        found.append(cell_status(cell, directory, note.get("questions", cell.questions), note.get("failure", "")))
+        questions = note.get("questions") or cell.questions
+        found.append(cell_status(cell, directory, questions, note.get("failure", "")))
     return found
 
 
@@ -101,62 +97,6 @@ def work(sitting: Sitting, *, engine: EngineOf = engine_choice) -> bool:
         sitting.failures |= failed
         write_cells(sitting.study.directory / CELLS_FILE, {}, failed)
     return all(outcome.complete or outcome.failure for outcome in sitting.outcomes.values())
-
-
-def table(sitting: Sitting) -> list[StudyRow]:
-    """A row per cell, with what there is of it."""
-    return compare_rows([_row(sitting, cell) for cell in sitting.cells])
-
-
-def finished_table(study: Study, cells: Sequence[Cell]) -> list[StudyRow]:
-    """The same from the folders of a study that has run: cells that are not complete have no numbers."""
-    rows = []
-    for status in statuses(study, cells):
-        done = status.directory is not None and status.complete
-        summary = load_summary(status.directory) if done and status.directory else None
-        rows.append(_plain_row(study, status.cell, summary, "" if done else _progress(status.tally, status.planned)))
-    return compare_rows(rows)
-
-
-def write_table(rows: Sequence[StudyRow], directory: Path) -> list[Path]:
-    """Write table.txt, .md, .tex and .csv."""
-    texts = {
-        "txt": text_table(rows) + "\n",
-        "md": markdown_table(rows),
-        "tex": latex_table(rows),
-        "csv": csv_table(rows),
-    }
-    directory.mkdir(parents=True, exist_ok=True)
-    for suffix, text in texts.items():
-        write_atomically(directory / f"table.{suffix}", text)
-    return [directory / f"table.{suffix}" for suffix in texts]
-
-
-def _row(sitting: Sitting, cell: Cell) -> StudyRow:
-    outcome = sitting.outcomes.get(cell.name)
-    if outcome is not None and outcome.complete:
-        return _plain_row(sitting.study, cell, outcome.summary, "")
-    if cell.name in sitting.failures:
-        return _plain_row(sitting.study, cell, None, sitting.failures[cell.name])
-    (status,) = statuses(sitting.study, [cell])
-    return _plain_row(sitting.study, cell, None, _progress(status.tally, status.planned))
-
-
-def _progress(tally: Tally, planned: int | None) -> str:
-    return f"{tally.samples} of {planned} samples are there" if tally.samples else ""
-
-
-def _plain_row(study: Study, cell: Cell, summary: Summary | None, remark: str) -> StudyRow:
-    return StudyRow(
-        model=cell.model,
-        benchmark=cell.benchmark,
-        method=cell.method,
-        samples=cell.config.average,
-        variant=cell.variant,
-        summary=summary,
-        published=study.published.get((cell.model, cell.benchmark, cell.method), ()),
-        remark=remark,
-    )
 
 
 def _remembering(read: QuestionReader) -> QuestionReader:
