@@ -1,4 +1,4 @@
-"""`python -m evaluators.compare BASE SRGEN [BASE SRGEN ...]`: pairs of runs, compared by question."""
+"""`python -m evaluators.compare BASE RUN [RUN ...]`: runs compared with their base, question by question."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from evaluators.analysis.comparison import Comparison, adjust, compare
 from evaluators.analysis.loading import load_summary
+from evaluators.analysis.pairing import Pair, bases, named_pairs, pair_up, run_folders
 from evaluators.analysis.pairs import check_pairs
 from evaluators.presentation.comparison_tables import csv_table, latex_table, markdown_table, remarks, text_table
 from evaluators.records.reading import write_atomically
@@ -19,7 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        comparisons = compare_pairs(options.runs, common=options.common)
+        folders = run_folders(options.runs)
+        pairs = compare_all(folders, common=options.common)
+        comparisons = [pair.comparison for pair in pairs if pair.comparison]
         written = write_tables(comparisons, options.output_dir)
         print(text_table(comparisons))
         for comparison in comparisons:
@@ -28,12 +33,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.plot:
             from evaluators.presentation.plots import plot_pairs  # matplotlib is an extra, and slow to import
 
-            written += plot_pairs(comparisons, options.runs, options.output_dir)
+            written += plot_pairs(comparisons, _compared(folders, pairs), options.output_dir)
     except (SRGenError, OSError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2
     print("\nwritten: " + ", ".join(str(path) for path in written))
-    return 0
+    for pair in pairs:
+        if pair.refusal:
+            print(f"compare: {pair.refusal}", file=sys.stderr)
+    return int(len(comparisons) < len(pairs))
+
+
+def compare_all(runs: Sequence[Path], *, common: bool = False) -> list[Pair]:
+    """Every run with its base (`evaluators.analysis.pairing`); p-values are adjusted over all of them.
+
+    Raises SRGenError where a run is missing, or none can be compared.
+    """
+    if len(runs) < 2:
+        raise SRGenError(f"a comparison takes a base and at least one other run: {len(runs)} given")
+    summaries = [load_summary(run) for run in runs]
+    which = named_pairs(runs) or bases(summaries)
+    check_pairs([(runs[base], runs[other]) for base, other in which])
+    pairs = pair_up(summaries, which, common=common)
+    if not any(pair.comparison for pair in pairs):
+        raise SRGenError("; ".join(pair.refusal for pair in pairs))
+    return pairs
+
+
+def _compared(runs: Sequence[Path], pairs: Sequence[Pair]) -> list[Path]:
+    """Base, other, base, other, ... of the pairs that were compared."""
+    return [runs[run] for pair in pairs if pair.comparison for run in (pair.base, pair.other)]
 
 
 def compare_pairs(runs: Sequence[Path], *, common: bool = False) -> list[Comparison]:
@@ -60,7 +89,13 @@ def write_tables(comparisons: Sequence[Comparison], directory: Path) -> list[Pat
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m evaluators.compare", description="Compare runs by question.")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories or summary CSVs, base first")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="run directories, summary CSVs or patterns ('results/**'); of two, the first is the base; of more, each "
+        "is compared with the base run of its benchmark and model",
+    )
     parser.add_argument("--common", action="store_true", help="compare unlike runs on what they share")
     parser.add_argument("--plot", action="store_true", help="also write the plots, as PNG and SVG (extra: report)")
     parser.add_argument(
@@ -68,6 +103,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     return parser
 
+
+class _Callable(ModuleType):
+    """`from evaluators import compare` is a function, also once this module, of the same name, has been imported."""
+
+    def __call__(self, *runs: Any, **options: Any) -> Any:
+        from evaluators.api import compare as compare_runs
+
+        return compare_runs(*runs, **options)
+
+
+sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
     raise SystemExit(main())

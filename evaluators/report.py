@@ -11,12 +11,11 @@ import hashlib
 import io
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluators.analysis.comparison import Comparison, adjust, compare
 from evaluators.analysis.loading import load_summary
+from evaluators.analysis.pairing import Pair, pair_up
 from evaluators.analysis.summary_rows import Summary
 from evaluators.presentation.comparison_tables import cells, headings, remarks
 from evaluators.presentation.report_data import entries, index, pages, run_name, safe_json
@@ -26,16 +25,6 @@ from srgen.errors import SRGenError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A run and the base that it is compared with, by number; `refusal` says why they are not."""
-
-    base: int
-    other: int
-    comparison: Comparison | None
-    refusal: str = ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,27 +69,6 @@ def write_report(directories: Sequence[Path], output: Path) -> int:
 def page_file(page: int) -> str:
     """Name of the file with a page's samples."""
     return f"page-{page:04d}.js"
-
-
-def pair_up(summaries: Sequence[Summary]) -> list[Pair]:
-    """Every run beside the base of its benchmark and model: its first base run, or else its first run."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for run, summary in enumerate(summaries):
-        groups.setdefault((summary.benchmark, summary.model), []).append(run)
-    pairs = []
-    for members in groups.values():
-        base = next((run for run in members if summaries[run].method == "base"), members[0])
-        pairs += [_pair(summaries, base, other) for other in members if other != base]
-    compared = [pair for pair in pairs if pair.comparison]
-    adjusted = iter(adjust([pair.comparison for pair in compared if pair.comparison]))
-    return [Pair(pair.base, pair.other, next(adjusted)) if pair.comparison else pair for pair in pairs]
-
-
-def _pair(summaries: Sequence[Summary], base: int, other: int) -> Pair:
-    try:
-        return Pair(base, other, compare(summaries[base], summaries[other]))
-    except SRGenError as refusal:
-        return Pair(base, other, None, str(refusal))
 
 
 def _render(

@@ -190,7 +190,11 @@ def test_a_run_without_its_summary_is_summarised(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["nowhere", "nowhere"], "does not exist"), (["nowhere"], "runs come in pairs"), ([".", "."], "is missing")],
+    [
+        (["nowhere", "nowhere"], "does not exist"),
+        (["nowhere"], "takes a base and at least one other run"),
+        ([".", "."], "is missing"),
+    ],
 )
 def test_mistakes_are_one_sentence(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2

@@ -192,7 +192,7 @@ USAGES: list[tuple[str, str, str]] = [
     ("evaluators.__main__", "", "usage: python -m evaluators NAME"),
     # compare
     ("evaluators.compare", "", "the following arguments are required: RUN"),
-    ("evaluators.compare", "base", "runs come in pairs, base first: 1 given"),
+    ("evaluators.compare", "base", "takes a base and at least one other run: 1 given"),
     ("evaluators.compare", "base base", "base would be compared with itself"),
     ("evaluators.compare", "base srgen base srgen", "the pair base and srgen is given twice"),
     ("evaluators.compare", "base srgen srgen base", "the pair srgen and base is given twice"),

@@ -12,6 +12,7 @@ from evaluators.running.devices import WorkerPlace, plan_workers, usable_cores, 
 from evaluators.running.dispatcher import Fleet
 from evaluators.running.local_fleet import LocalFleet
 from evaluators.running.plan import EngineChoice
+from evaluators.running.thread_fleet import ThreadFleet
 from evaluators.running.workers import EngineFactory
 from evaluators.settings.run_config import RunConfig
 from srgen.engines import EngineConfig, Switches, load_engine
@@ -52,9 +53,21 @@ class _Ray:
         return self._fleet.places(config)
 
 
+class _Inside:
+    """This process."""
+
+    def __init__(self) -> None:
+        self.fleet: Fleet = ThreadFleet()
+
+    def places(self, config: RunConfig) -> Sequence[WorkerPlace]:
+        return (WorkerPlace(name="here", device=config.execution.device, devices=frozenset({"here"})),)
+
+
 @contextmanager
-def launcher(configs: Sequence[RunConfig], logs: Path) -> Iterator[Launcher]:
+def launcher(configs: Sequence[RunConfig], logs: Path, *, in_process: bool = False) -> Iterator[Launcher]:
     """What all these runs are launched by; their workers end with the context.
+
+    `in_process`: one worker, a thread of this process.
 
     Raises ConfigError where the runs do not agree on it, or Ray is wanted and not installed.
     """
@@ -62,7 +75,7 @@ def launcher(configs: Sequence[RunConfig], logs: Path) -> Iterator[Launcher]:
     if len(asked) > 1:
         raise ConfigError("launcher and ray_address must be the same for all runs that are worked on together")
     (kind, address), *_ = asked
-    chosen: Launcher = _Ray(address, logs) if kind == "ray" else _Local(logs)
+    chosen: Launcher = _Inside() if in_process else _Ray(address, logs) if kind == "ray" else _Local(logs)
     try:
         yield chosen
     except BaseException:

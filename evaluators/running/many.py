@@ -28,17 +28,19 @@ def work_off(
     *,
     engine: Callable[[RunConfig], EngineChoice] = engine_choice,
     tally: Tally | None = None,
+    in_process: bool = False,
 ) -> list[Outcome]:
     """Make every sample that the plans' folders do not hold; what became of each plan, in their order.
 
     `logs`: folder for what the workers print. `engine`: what workers load, by configuration. `tally`: see `Session`.
-    Raises SRGenError for what concerns all runs, OSError when a disk takes no more.
+    `in_process`: the model is loaded here, not by worker processes. Raises SRGenError for what concerns all runs, OSError
+    when a disk takes no more.
     """
     with ExitStack() as stack:
         # Outermost, so that grading outlives the workers and a summary outlives neither.
         grading = _Grading(stack)
         summaries = stack.enter_context(_Summaries())
-        started = stack.enter_context(launcher([plan.config for plan in plans], logs))
+        started = stack.enter_context(launcher([plan.config for plan in plans], logs, in_process=in_process))
         models = [_model_runs(group, started, grading, engine) for group in _by_model(plans)]
         session = Session(models, started.fleet, lambda run: summaries.add(run, grading.of(run.outcome.plan)), tally)
         try:

@@ -1,0 +1,89 @@
+"""Which run is compared with which: run folders by pattern, and a base for every run."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluators.analysis.comparison import Comparison, adjust, compare
+from evaluators.analysis.summary_rows import Summary
+from evaluators.records.schema import CONFIG_FILE
+from srgen.errors import SRGenError
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A run and the base that it is compared with, by number; `refusal` says why they are not."""
+
+    base: int
+    other: int
+    comparison: Comparison | None
+    refusal: str = ""
+
+
+def run_folders(patterns: Sequence[str | Path]) -> list[Path]:
+    """Folders (or summary CSVs) as they are named; those that hold a run, in order of name, for a pattern (`*`, `**`).
+
+    A folder that a pattern has found already is not taken again. Raises SRGenError for a pattern that matches no run.
+    """
+    found: list[Path] = []
+    for pattern in map(str, patterns):
+        if not glob.has_magic(pattern) or Path(pattern).exists():
+            found.append(Path(pattern))
+            continue
+        places = map(Path, glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207 (may be absolute)
+        runs = sorted(place for place in places if (place / CONFIG_FILE).is_file())
+        if not runs:
+            raise SRGenError(f"{pattern} matches no run's folder")
+        found += (run for run in runs if run not in found)
+    return found
+
+
+def pair_up(
+    summaries: Sequence[Summary], which: Sequence[tuple[int, int]] | None = None, *, common: bool = False
+) -> list[Pair]:
+    """The pairs (base, other) of `which`, or of `bases`, compared; p-values are adjusted over all of them.
+
+    `common` as in `compare`.
+    """
+    chosen = bases(summaries) if which is None else which
+    pairs = [_pair(summaries, base, other, common=common) for base, other in chosen]
+    adjusted = iter(adjust([pair.comparison for pair in pairs if pair.comparison]))
+    return [dataclasses.replace(pair, comparison=next(adjusted)) if pair.comparison else pair for pair in pairs]
+
+
+def bases(summaries: Sequence[Summary]) -> list[tuple[int, int]]:
+    """(base, other) for every run that has a base.
+
+    Two runs are a pair as they are. Of more, those of one benchmark and model belong together, and their base is their
+    first base run, or else their first run; a run that is alone is compared with the first run of all.
+    """
+    if len(summaries) == 2:
+        return [(0, 1)]
+    groups: dict[tuple[str, str], list[int]] = {}
+    for run, summary in enumerate(summaries):
+        groups.setdefault((summary.benchmark, summary.model), []).append(run)
+    pairs = []
+    for members in groups.values():
+        base = next((run for run in members if summaries[run].method == "base"), members[0])
+        pairs += [(base, other) for other in members if other != base]
+        if len(members) == 1 and base != 0:
+            pairs.append((0, base))
+    return sorted(pairs, key=lambda pair: pair[1])
+
+
+def named_pairs(runs: Sequence[Path]) -> list[tuple[int, int]]:
+    """Base, other, base, other, ... where a run is named more than once, as it is when every pair is spelt out."""
+    if len(set(runs)) == len(runs) or len(runs) % 2:
+        return []
+    return [(run, run + 1) for run in range(0, len(runs), 2)]
+
+
+def _pair(summaries: Sequence[Summary], base: int, other: int, *, common: bool) -> Pair:
+    try:
+        return Pair(base, other, compare(summaries[base], summaries[other], common=common))
+    except SRGenError as refusal:
+        return Pair(base, other, None, str(refusal))
