@@ -33,8 +33,8 @@ def work_off(
     """Make every sample that the plans' folders do not hold; what became of each plan, in their order.
 
     `logs`: folder for what the workers print. `engine`: what workers load, by configuration. `tally`: see `Session`.
-    `in_process`: the model is loaded here, not by worker processes. Raises SRGenError for what concerns all runs, OSError
-    when a disk takes no more.
+    `in_process`: the model is loaded here, not by worker processes. Raises SRGenError for what concerns all runs,
+    OSError when a disk takes no more.
     """
     with ExitStack() as stack:
         # Outermost, so that grading outlives the workers and a summary outlives neither.
