@@ -26,6 +26,7 @@ from evaluators.benchmarks.registry import benchmarks
 from evaluators.cli import main
 from evaluators.gpqa import BENCHMARK as GPQA
 from evaluators.mini import BENCHMARK as MINI
+from evaluators.running.plan import RunPlan
 from evaluators.settings.flag import Flag
 from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS, table, with_table
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
@@ -56,8 +57,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What `evaluate` was called with, in place of running it."""
     made: list[dict[str, Any]] = []
 
-    def evaluate(config: RunConfig, questions: Any, system_prompt: Any, directory: Path, **rest: Any) -> int:
-        made.append({"config": config, "questions": questions, "prompt": system_prompt, "directory": directory, **rest})
+    def evaluate(plan: RunPlan, **rest: Any) -> int:
+        asked = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
+        made.append(asked | {"prompt": plan.system_prompt} | rest)
         return 0
 
     module = ModuleType("evaluators.running.run")

@@ -11,6 +11,7 @@ from evaluators.records.journal import Tally
 from evaluators.records.reading import read_lines, write_atomically
 from evaluators.records.schema import SAMPLES_FILE, Sample
 from evaluators.study.cells import Cell
+from srgen.errors import SRGenError
 
 CELLS_FILE = "cells.json"
 
@@ -53,13 +54,15 @@ class CellStatus:
 
 
 def cell_status(cell: Cell, directory: Path | None, questions: int | None, failure: str = "") -> CellStatus:
-    """Read a cell's journal. Raises SRGenError where it is damaged."""
+    """Read a cell's journal; one that is damaged is the cell's failure."""
     tally, seconds, on_gpu = Tally(), 0.0, False
-    if directory is not None:
-        for row in read_lines(directory / SAMPLES_FILE):
+    try:
+        for row in read_lines(directory / SAMPLES_FILE) if directory is not None else ():
             tally.add(sample := Sample.from_json(row))
             seconds += sample.seconds
             on_gpu = on_gpu or "cuda" in sample.worker or "gpu" in sample.worker
+    except (SRGenError, TypeError) as error:
+        failure = failure or str(error)
     planned = None if questions is None else questions * cell.config.average
     hours = seconds / cell.config.execution.batch_size / 3600
     return CellStatus(cell, directory, planned, tally, hours, failure, on_gpu)
