@@ -70,9 +70,7 @@ def run(benchmark: Benchmark, arguments: Sequence[str]) -> int:
     return evaluate(plan, entropy_output_file=Path(entropies).expanduser() if entropies else None)
 
 
-def planned(
-    benchmark: Benchmark, settings: Settings, *, name: str = "", read: QuestionReader = read_questions
-) -> RunPlan:
+def planned(benchmark: Benchmark, settings: Settings, *, name: str = "", read: QuestionReader | None = None) -> RunPlan:
     """The run that the settings describe, with its questions and its folder; `name` as in `RunPlan`.
 
     Raises ConfigError for all that can be known to be wrong before a model is loaded.
@@ -80,7 +78,7 @@ def planned(
     config = run_config(benchmark, settings)
     check_backend(config)
     warn(settings, config)
-    questions, data = read(benchmark, config.data, config.seed)
+    questions, data = (read or read_questions)(benchmark, config.data, config.seed)
     config = dataclasses.replace(config, data=data, model=with_weights(config.model))
     asked, system_prompt = place_instruction(questions, config.data.system_prompt, config.data.prompt_role)
     return RunPlan(
