@@ -145,7 +145,7 @@ USAGES: list[tuple[str, str, str]] = [
     ("mini", f"{M} --minimal_std -1", "minimal_std must be at least 0, not -1.0"),
     ("mini", f"{M} --minimal_threshold -1", "minimal_threshold must be at least 0 nats, not -1.0"),
     ("mini", f"{M} --max_retries -1", "max_retries must be at least 0, not -1"),
-    ("mini", f"{M} --sketch_top 0", "sketch_top must be at least 1, not 0"),
+    ("mini", f"{M} --sketch_top -1", "sketch_top must be at least 0, not -1"),
     ("mini", f"{M} --reflection both", "--reflection must be one of"),
     # models
     ("mini", "--model_path nowhere/at/all", "there is no model folder at nowhere/at/all"),
