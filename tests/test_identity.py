@@ -22,6 +22,7 @@ from evaluators.benchmarks.questions import EMBEDDED, parse_rows
 from evaluators.cli import main
 from evaluators.mini import BENCHMARK as MINI
 from evaluators.running.devices import with_number_format
+from evaluators.running.plan import RunPlan
 from evaluators.running.run import evaluate
 from evaluators.settings import identity
 from evaluators.settings.run_config import DataConfig, ModelConfig, RunConfig, run_directory
@@ -128,7 +129,8 @@ def test_a_folder_named_by_the_first_version_is_found_again(
     first = run_directory(tmp_path / "results", config)
     assert first != now
     asked = parse_rows(MINI, file_rows(EMBEDDED / "mini.jsonl"), 42, "mini")
-    assert evaluate(config, asked, MINI.system_prompt, first, engine=Script(step_seconds=0, batch_size=99).engine) == 0
+    plan = RunPlan(config=config, questions=asked, system_prompt=MINI.system_prompt, directory=first)
+    assert evaluate(plan, engine=Script(step_seconds=0, batch_size=99).engine) == 0
     capsys.readouterr()
     assert folder_of(capsys, MINI, *common) == str(first)
 
