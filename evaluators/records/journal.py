@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluators.records.reading import SampleKey
-from evaluators.records.schema import ENTROPIES_FILE, REFLECTIONS_FILE, SAMPLES_FILE, Sample
+from evaluators.records.schema import ENTROPIES_FILE, REFLECTIONS_FILE, SAMPLES_FILE, SIGNALS_FILE, Sample
+from evaluators.records.signals import SignalsWriter
 from srgen.errors import ConfigError, SRGenError
 
 LOCK_FILE = ".lock"
@@ -27,6 +28,8 @@ class Entry:
     """Rows of reflections.jsonl."""
     entropies: dict[str, Any] | None = None
     """Row of entropies.jsonl."""
+    signals: bytes | None = None
+    """Rows of signals.f16, one per token."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -69,10 +72,15 @@ class Journal:
         self.keys: set[SampleKey] = set()
         self.tally = Tally()
         self._samples = _Lines(directory / SAMPLES_FILE)
+        self._signals_path = directory / SIGNALS_FILE
+        self._signals: SignalsWriter | None = None
+        self._signal_rows = 0
         for row in self._samples.read():
             sample = _sample(row, self._samples.path)
             self.keys.add((sample.question_id, sample.sample))
             self.tally.add(sample)
+            if sample.signals is not None:
+                self._signal_rows = max(self._signal_rows, sample.signals + sample.generated_tokens)
         self._reflections = self._recording(directory / REFLECTIONS_FILE) if record else None
         self._entropies = self._recording(directory / ENTROPIES_FILE) if record else None
 
@@ -81,6 +89,7 @@ class Journal:
         if self._reflections and self._entropies:
             self._reflections.append(row for entry in entries for row in entry.reflections)
             self._entropies.append(entry.entropies for entry in entries if entry.entropies)
+        entries = self._with_signals(entries)
         self._samples.append(entry.sample.to_json() for entry in entries)
         for entry in entries:
             self.tally.add(entry.sample)
@@ -90,6 +99,23 @@ class Journal:
         for lines in (self._samples, self._reflections, self._entropies):
             if lines:
                 lines.close()
+        if self._signals:
+            self._signals.close()
+
+    def _with_signals(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Write the signals; the samples then say where theirs are."""
+        given = [entry.signals for entry in entries if entry.signals is not None]
+        if not given:
+            return list(entries)
+        if self._signals is None:
+            self._signals = SignalsWriter(self._signals_path, self._signal_rows)
+        firsts = iter(self._signals.append(given))
+        return [
+            entry
+            if entry.signals is None
+            else dataclasses.replace(entry, sample=dataclasses.replace(entry.sample, signals=next(firsts)))
+            for entry in entries
+        ]
 
     def _recording(self, path: Path) -> _Lines:
         lines = _Lines(path)

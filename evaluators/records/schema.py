@@ -16,6 +16,7 @@ QUESTIONS_JSONL = "questions.jsonl"
 SAMPLES_FILE = "samples.jsonl"
 REFLECTIONS_FILE = "reflections.jsonl"
 ENTROPIES_FILE = "entropies.jsonl"
+SIGNALS_FILE = "signals.f16"
 QUESTIONS_CSV = "questions.csv"
 SUMMARY_CSV = "summary.csv"
 
@@ -48,6 +49,10 @@ class Sample:
     """The thoughts, where an endpoint gives them apart from the response; left out where it does not."""
     reader: Reader | None = None
     """Which of the grader's readers decided; None where there was nothing to decide, and in runs of before."""
+    signals: int | None = None
+    """First of the sample's rows in signals.f16, of which it has one per token; None where it has none."""
+    confidence: dict[str, float] | None = None
+    """A summary of them: evaluators.records.signals.summarised."""
 
     def to_json(self) -> dict[str, Any]:
         """The sample as a JSON object."""

@@ -48,6 +48,7 @@ class Tasks:
             srgen=self._config.srgen,
             methods=self._config.methods,
             record_entropy=self._config.record_entropy,
+            record_signals=self._config.execution.record_signals,
         )
 
     def sample(self, finished: Finished, verdict: Verdict | None) -> Sample:

@@ -198,6 +198,13 @@ FLAGS = (
         "Ray cluster to join, with launcher ray.",
         default_text="the local one",
     ),
+    sets(
+        "run",
+        ExecutionConfig,
+        "record_signals",
+        ON,
+        "Write every token's certainty (signals.f16, 8 bytes a token), for choosing among samples.",
+    ),
     own("run", "output_dir", "str", "path", "Folder that holds the runs' folders.", default="results"),
     own(
         "run",

@@ -76,6 +76,8 @@ class ExecutionConfig:
     ray_address: str | None = None
     tensor_parallel: int = 1
     gpu_memory_utilization: float = 0.9
+    record_signals: bool = False
+    """Write signals.f16, 8 bytes for every token, from which samples are chosen by their certainty."""
     api_key_env: str = "OPENAI_API_KEY"
     """With the openai backend: the environment variable that holds the key."""
 

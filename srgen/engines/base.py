@@ -43,6 +43,8 @@ class Request:
     """Go on after an end token until the budget is spent, for measuring speed."""
     record_entropy: bool = False
     """Keep the entropy of every generated token in the completion (also without SRGen)."""
+    record_signals: bool = False
+    """Keep each token's signals in the completion."""
     logprobs: int | None = None
     """Keep the log-probability of every generated token, and of this many of the most likely ones; None keeps none."""
 
@@ -94,6 +96,8 @@ class Completion:
     entropies: tuple[float, ...] | None = field(default=None)
     """With `record_entropy`: entropies[i] is that of the step that gave token_ids[i], before any reflection; the
     first is NaN, since the prompt's own forward pass is not monitored."""
+    signals: bytes | None = None
+    """With `record_signals`: four little-endian float16 a token, as srgen.method.signals gives them."""
     logprobs: tuple[TokenLogprobs, ...] | None = None
     """With `logprobs` in the request: one per generated token."""
     seconds: float = 0.0

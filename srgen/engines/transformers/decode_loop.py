@@ -198,6 +198,7 @@ class DecodeLoop:
             reports=reports,
             error=row.error,
             entropies=tuple(row.entropies) if row.request.record_entropy else None,
+            signals=_signals(row),
             logprobs=None if row.request.logprobs is None else tuple(row.logprobs),
             seconds=time.monotonic() - row.started,
         )
@@ -238,3 +239,8 @@ class DecodeLoop:
         if self._readout is None:
             self._readout = readout_of(self._model)
         return self._readout
+
+
+def _signals(row: Row) -> bytes | None:
+    """The row's signals as bytes, fetched in one transfer; None where the request does not want them."""
+    return torch.stack(row.signals).cpu().numpy().tobytes() if row.request.record_signals else None

@@ -15,6 +15,7 @@ from srgen.method.processor import SRGenProcessor
 from srgen.method.rows import Rows, Top, largest
 from srgen.method.sampling import CANDIDATES, Sampler
 from srgen.thinking import Steering
+from srgen.method.signals import signals
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +33,8 @@ class Row:
     """Where tokens may be others than those drawn."""
     error: str | None = None
     """Why the row cannot go on."""
+    signals: list[Tensor] = field(default_factory=list)
+    """(4,) float16 of each token, on the device."""
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -94,7 +97,9 @@ def choose_tokens(
         if triggered:
             # Out of place: the contexts hold on to the rows as they were.
             logits = logits.index_put((torch.tensor(triggered, device=logits.device),), corrected)
+        top = None if triggered else top
     _keep_logprobs(rows, chosen, logits)
+    _keep_signals(rows, chosen, logits, top)
     for row, token, value in zip(rows, chosen, values, strict=True):
         if row.error is not None:
             continue
@@ -121,6 +126,14 @@ def _top(rows: list[Row], logits: Tensor, sampler: Sampler) -> Top | None:
         return None
     wanted = [row.request.srgen.sketch_top for row in rows if row.request.srgen is not None]
     return largest(logits, max([CANDIDATES, *wanted]))
+
+
+def _keep_signals(rows: list[Row], chosen: list[int], logits: Tensor, top: Top | None) -> None:
+    """Keep how sure the rows (n, V) that the tokens were drawn from are; nothing is fetched from the device."""
+    if any(row.request.record_signals for row in rows):
+        for row, values in zip(rows, signals(logits, torch.tensor(chosen, device=logits.device), top), strict=True):
+            if row.request.record_signals and row.error is None:
+                row.signals.append(values)
 
 
 def _keep_logprobs(rows: list[Row], chosen: list[int], logits: Tensor) -> None:
