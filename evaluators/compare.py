@@ -13,7 +13,14 @@ from evaluators.analysis.comparison import Comparison, adjust, compare
 from evaluators.analysis.loading import load_summary
 from evaluators.analysis.pairing import Pair, bases, named_pairs, pair_up, run_folders
 from evaluators.analysis.pairs import check_pairs
-from evaluators.presentation.comparison_tables import csv_table, latex_table, markdown_table, remarks, text_table
+from evaluators.presentation.comparison_tables import (
+    choosers_table,
+    csv_table,
+    latex_table,
+    markdown_table,
+    remarks,
+    text_table,
+)
 from evaluators.records.reading import write_atomically
 from srgen.errors import SRGenError
 
@@ -30,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for comparison in comparisons:
             print(f"\n{comparison.model}, {comparison.base.benchmark}")
             print("\n".join(f"  {line}" for line in remarks(comparison)))
+        summaries = (run for comparison in comparisons for run in (comparison.base, comparison.other))
+        choosers = choosers_table(list(dict(zip(options.runs, summaries, strict=True)).values()))
+        if choosers:
+            print(f"\n{choosers}")
         if options.plot:
             from evaluators.presentation.plots import plot_pairs  # matplotlib is an extra, and slow to import
 

@@ -176,7 +176,7 @@ def test_tokens_are_shaded_and_reflections_marked(visit: Visit) -> None:
 
 def test_tables_and_plots_are_there(visit: Visit) -> None:
     assert "1 missing" in visit.page.inner_text("main")
-    assert visit.page.locator(".plots img").count() == 4
+    assert visit.page.locator(".plots img").count() == 5
     widths = visit.page.evaluate("[...document.querySelectorAll('.plots img')].map(image => image.naturalWidth)")
     assert all(width > 100 for width in widths)
 

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from evaluators.analysis import metrics
+from evaluators.analysis.choices import choices as choices_of
+from evaluators.analysis.choices import columns as choice_columns
+from evaluators.analysis.choices import curves_table, signals_of
 from evaluators.analysis.inference import mean_interval, se_new_questions, se_same_questions
 from evaluators.analysis.metrics import RIGHT, SILENT, BoolArray, FloatArray, IntArray
 from evaluators.analysis.summary_rows import (
@@ -25,7 +28,7 @@ from evaluators.analysis.summary_rows import (
 )
 from evaluators.benchmarks.benchmark import AnswerKind, Question
 from evaluators.records.reading import Run, read_run, write_atomically
-from evaluators.records.schema import QUESTIONS_CSV, SUMMARY_CSV, Sample
+from evaluators.records.schema import CHOOSERS_CSV, QUESTIONS_CSV, SUMMARY_CSV, Sample
 
 Classify = Callable[[Sequence[str | None], AnswerKind], list[int]]
 
@@ -39,6 +42,8 @@ def summarise(directory: Path, classify: Classify | None = None) -> Summary:
     run = read_run(directory)
     summary = summary_of(run, classify) if classify else _summary_in_pool(run)
     write_atomically(directory / QUESTIONS_CSV, to_csv(summary.by_question))
+    if summary.curves is not None:
+        write_atomically(directory / CHOOSERS_CSV, to_csv(summary.curves, {"rate": 2}))
     write_atomically(directory / SUMMARY_CSV, to_csv(summary_table(summary)))
     return summary
 
@@ -64,6 +69,7 @@ def summary_of(run: Run, classify: Classify) -> Summary:
         )
         for q, (question, samples) in enumerate(zip(run.questions, table, strict=True))
     ]
+    choices = choices_of(table, classes, signals_of(run.directory, table))
     return Summary(
         benchmark=run.benchmark,
         model=run.model,
@@ -81,6 +87,8 @@ def summary_of(run: Run, classify: Classify) -> Summary:
         sampling=_sampling(run),
         journal_hash=run.journal_hash,
         by_question=pd.DataFrame(rows, columns=list(QUESTION_COLUMNS)),
+        choices=choice_columns(choices),
+        curves=curves_table(choices, classes, ratio(sum(row["tokens"] for row in rows), len(rows))),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluators.analysis.metrics import SILENT, IntArray
-from evaluators.records.schema import QUESTIONS_CSV, SUMMARY_CSV, Reader
+from evaluators.records.schema import CHOOSERS_CSV, QUESTIONS_CSV, SUMMARY_CSV, Reader
 from srgen.errors import SRGenError
 
 if TYPE_CHECKING:
@@ -114,6 +114,11 @@ class Summary:
     read_by_neither: int = 0
     by_question: DataFrame = field(repr=False, compare=False)
     """questions.csv as a table, columns as in `QUESTION_COLUMNS`."""
+    choices: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+    """What other choosers than the majority would have given, by column (evaluators.analysis.choices.columns); empty
+    for a run that was summarised before there were any."""
+    curves: DataFrame | None = field(default=None, repr=False, compare=False)
+    """choosers.csv as a table; None where there is no such file."""
 
 
 READERS: Mapping[str, Reader] = {"read_exactly": "exact", "read_symbolically": "symbolic", "read_by_neither": "neither"}
@@ -126,6 +131,8 @@ _DIGITS = {
     "se_new_questions": 2,
     "se_same_questions": 2,
 }
+_TABLES = ("by_question", "choices", "curves")
+"""Fields that are not a column of summary.csv each."""
 _READ: Mapping[str, Column] = {"str": unquoted, "int": int, "float": _rate}
 
 
@@ -133,7 +140,7 @@ def summary_table(summary: Summary) -> DataFrame:
     """The one row of summary.csv."""
     import pandas as pd
 
-    return pd.DataFrame([{header(name): getattr(summary, name) for name in _fields()}])
+    return pd.DataFrame([{header(name): getattr(summary, name) for name in _fields()} | dict(summary.choices)])
 
 
 def cell_text(text: str) -> str:
@@ -180,7 +187,27 @@ def read_summary(path: Path) -> Summary:
     if unlike.any():
         name = questions["question_id"][unlike].iloc[0]
         raise SRGenError(f"{questions_csv} does not hold {summary['k']} classes for question {name}")
-    return Summary(**summary, by_question=questions)
+    return Summary(
+        **summary,
+        by_question=questions,
+        choices=_read_choices(summary_csv),
+        curves=_read_curves(summary_csv.with_name(CHOOSERS_CSV)),
+    )
+
+
+def _read_choices(path: Path) -> dict[str, float]:
+    """The columns after those that every run has."""
+    import pandas as pd
+
+    table = pd.read_csv(path, index_col=False)
+    known = [header(name) for name in _fields()]
+    return {str(name): float(table[name].iloc[0]) for name in table.columns if name not in known}
+
+
+def _read_curves(path: Path) -> DataFrame | None:
+    import pandas as pd
+
+    return pd.read_csv(path) if path.is_file() else None
 
 
 def classes_of(table: DataFrame, column: str = "classes") -> IntArray:
@@ -204,7 +231,7 @@ def _read(path: Path, columns: Mapping[str, Column]) -> DataFrame:
 
 def _fields() -> dict[str, str]:
     """The columns of summary.csv by the field that holds them, with its type."""
-    return {field.name: str(field.type) for field in dataclasses.fields(Summary) if field.name != "by_question"}
+    return {field.name: str(field.type) for field in dataclasses.fields(Summary) if field.name not in _TABLES}
 
 
 def header(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluators.analysis import metrics
+from evaluators.analysis.choosers import sizes
 from evaluators.analysis.comparison import Comparison, Flip
 from evaluators.analysis.inference import mean_interval
 from evaluators.analysis.metrics import FloatArray
@@ -47,6 +48,7 @@ NEEDS = {
     "entropy": f"{REFLECTIONS_FILE} of the second run (--record_entropy)",
 }
 """What the plots that may be left out are drawn from."""
+_DASHES, _MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D", "v", "P", "X")
 _NAMED_QUESTIONS = 60
 """Up to so many questions, each bar carries its question's id."""
 
@@ -72,6 +74,8 @@ def plots(comparison: Comparison, base: Path, other: Path) -> dict[str, Figure]:
     """The plots by name; those whose recordings the runs lack are left out."""
     with matplotlib.rc_context(_STYLE):
         drawn = {"curves": curves(comparison), "flips": flips(comparison)}
+        if comparison.base.curves is not None and comparison.other.curves is not None:
+            drawn["choosers"] = accuracy_by_tokens(comparison)
         lengths = [generated_tokens(run) for run in (base, other)]
         if all(len(side) for side in lengths):
             drawn["length"] = response_length(lengths, side_names([comparison]))
@@ -96,6 +100,34 @@ def curves(comparison: Comparison) -> Figure:
             axes.set_xlim(0.5, 1.5)
         axes.legend(loc="lower right")
     panels[0].set(ylabel="accuracy (%)", ylim=(0, 100))
+    _title(figure, comparison)
+    return figure
+
+
+def accuracy_by_tokens(comparison: Comparison) -> Figure:
+    """Accuracy against generated tokens a question: every chooser's curve, a panel for each run."""
+    figure = figures.Figure(figsize=(11, 4.8), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    # One look for each chooser, in both panels: lines differ in colour, dash and marker.
+    tables = [comparison.base.curves, comparison.other.curves]
+    names = list(dict.fromkeys(name for table in tables if table is not None for name in table["chooser"]))
+    colours = matplotlib.colormaps["cividis"](np.linspace(0, 0.95, len(names)))
+    looks = {
+        name: {"color": colours[i], "linestyle": _DASHES[i % len(_DASHES)], "marker": _MARKERS[i % len(_MARKERS)]}
+        for i, name in enumerate(names)
+    }
+    for axes, label, table in zip(panels, side_names([comparison]), tables, strict=True):
+        if table is None:
+            continue
+        for name, curve in table.groupby("chooser", sort=False):
+            points = curve[curve["k"].isin(sizes(int(curve["k"].max())))] if len(curve) > 1 else curve
+            axes.plot(points["tokens"], points["rate"], label=name, markersize=4, linewidth=1.2, **looks[str(name)])
+        axes.set(xlabel="generated tokens a question", title=label, xscale="log")
+    panels[0].set(ylabel="accuracy (%)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    more = dict(zip(*reversed(panels[1].get_legend_handles_labels()), strict=True))
+    shown = dict(zip(labels, handles, strict=True)) | more
+    figure.legend(shown.values(), shown.keys(), loc="outside right center", fontsize=8, frameon=False)
     _title(figure, comparison)
     return figure
 

@@ -19,6 +19,7 @@ ENTROPIES_FILE = "entropies.jsonl"
 SIGNALS_FILE = "signals.f16"
 QUESTIONS_CSV = "questions.csv"
 SUMMARY_CSV = "summary.csv"
+CHOOSERS_CSV = "choosers.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
