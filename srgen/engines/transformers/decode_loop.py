@@ -243,4 +243,6 @@ class DecodeLoop:
 
 def _signals(row: Row) -> bytes | None:
     """The row's signals as bytes, fetched in one transfer; None where the request does not want them."""
-    return torch.stack(row.signals).cpu().numpy().tobytes() if row.request.record_signals else None
+    if not row.request.record_signals:
+        return None
+    return torch.stack(row.signals).cpu().numpy().tobytes() if row.signals else b""

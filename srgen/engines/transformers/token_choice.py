@@ -14,8 +14,8 @@ from srgen.method.entropy import softmax
 from srgen.method.processor import SRGenProcessor
 from srgen.method.rows import Rows, Top, largest
 from srgen.method.sampling import CANDIDATES, Sampler
-from srgen.thinking import Steering
 from srgen.method.signals import signals
+from srgen.thinking import Steering
 
 
 @dataclass(slots=True, eq=False)
