@@ -8,6 +8,7 @@ order and two are equal, the earlier one comes first.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -102,8 +103,15 @@ def borda(ranks: IntArray, votes: IntArray, scores: FloatArray) -> FloatArray:
 
     p is 0.3 up to N = 16 and 1.2 from N = 32, as measured there; between them, in proportion.
     """
-    power = np.interp(votes, (16, 32), (0.3, 1.2))
-    return np.asarray(np.maximum(votes - ranks + 1, 0).astype(float) ** power)
+    most = int(votes.max(initial=0))
+    return np.asarray(_borda_votes(most)[votes, np.clip(votes - ranks + 1, 0, most)])
+
+
+@lru_cache(maxsize=64)
+def _borda_votes(most: int) -> FloatArray:
+    """Votes of the place N - r + 1 among N, [most + 1, most + 1]."""
+    places = np.arange(most + 1, dtype=float)
+    return np.asarray(places[None, :] ** np.interp(places, (16, 32), (0.3, 1.2))[:, None])
 
 
 def by_score(ranks: IntArray, votes: IntArray, scores: FloatArray) -> FloatArray:
@@ -178,26 +186,28 @@ def _pair_credits(row: IntArray) -> FloatArray:
 
 
 def _triple_means(row: IntArray) -> FloatArray:
-    """For each j, the mean credit of the votes of j and two before it [K].
+    """For each j, the mean credit of the votes of j and two before it [K], from how many there are of each class.
 
     Two of a kind win; three different ones that vote share.
     """
-    count = len(row)
-    right, silent = row == RIGHT, row == SILENT
-    wrong_pair = (row[:, None] == row[None, :]) & ~right[:, None] & ~silent[:, None]
-    rights = right[:, None].astype(int) + right[None, :]
-    silents = silent[:, None].astype(int) + silent[None, :]
-    means = np.zeros(count)
-    for j in range(2, count):
-        a, b = _pairs_before(j)
-        number = rights[a, b] + right[j]
-        votes = 3 - silents[a, b] - silent[j]
-        beaten = wrong_pair[a, b] | wrong_pair[a, j] | wrong_pair[b, j]
-        one = np.where(beaten, 0.0, 1.0 / np.maximum(votes, 1))
-        means[j] = np.where(number >= 2, 1.0, np.where(number == 1, one, 0.0)).mean()
+    means = np.zeros(len(row))
+    before: Counter[int] = Counter()
+    for j, group in enumerate(row.tolist()):
+        if j >= 2:
+            means[j] = _pairs_credit(group, before) / math.comb(j, 2)
+        before[group] += 1
     return means
 
 
-@lru_cache(maxsize=1024)
-def _pairs_before(last: int) -> tuple[IntArray, IntArray]:
-    return np.triu_indices(last, 1)
+def _pairs_credit(last: int, before: Counter[int]) -> float:
+    """The credits of the votes of `last` with every pair of the samples before it, added up."""
+    right, silent = before[RIGHT], before[SILENT]
+    wrong = before.total() - right - silent
+    two_right = math.comb(right, 2)
+    if last == SILENT:
+        return two_right + right * silent + right * wrong / 2
+    if last != RIGHT:
+        return two_right + right * silent / 2 + right * (wrong - before[last]) / 3
+    unlike = math.comb(wrong, 2) - sum(math.comb(n, 2) for g, n in before.items() if g not in (RIGHT, SILENT))
+    with_right = two_right + right * (silent + wrong)
+    return with_right + math.comb(silent, 2) + silent * wrong / 2 + unlike / 3
