@@ -43,7 +43,7 @@ def test_columns_come_last_and_come_back(tmp_path: Path) -> None:
     made = summarise(directory, first_words)
     header = (directory / SUMMARY_CSV).read_text().splitlines()[0].split(",")
     first = header.index("self_certainty@k")
-    assert header[first - 1] == "journal_hash"
+    assert header[first - 1] == "read_by_neither"
     assert [name for name in header[first:] if name.endswith("@k")] == [f"{name}@k" for name in NAMES]
     read = load_summary(directory)
     assert read.choices == pytest.approx(made.choices, abs=0.06)
