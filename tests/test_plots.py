@@ -30,7 +30,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_every_plot_is_written_as_png_and_svg(pair: list[Path], tmp_path: Path) -> None:
     assert main([*map(str, pair), "--plot", "--output_dir", str(tmp_path)]) == 0
-    for name in ("curves", "flips", "entropy", "length"):
+    for name in ("curves", "flips", "choosers", "entropy", "length"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (tmp_path / f"{name}.svg").read_text()
 
@@ -41,7 +41,7 @@ def test_several_pairs_have_files_of_their_own(pair: list[Path], tmp_path: Path)
     for run in (other, again):
         summarise(run, first_words)
     written = plots.plot_pairs(compare_pairs([*pair, other, again]), [*pair, other, again], tmp_path)
-    assert len(written) == len(set(written)) == 8 + 6
+    assert len(written) == len(set(written)) == 10 + 8
     assert (tmp_path / "amc-2024-tiny-1B-curves.png").is_file()
 
 
@@ -58,7 +58,7 @@ def test_every_axis_is_labelled_with_its_unit(pair: list[Path]) -> None:
     for name, figure in plots.plots(compare_pairs(pair)[0], *pair).items():
         labels = [figure.axes[0].get_ylabel(), *(axes.get_xlabel() for axes in figure.axes)]
         assert all(labels), name
-        unit = {"curves": "%", "flips": "points", "entropy": "nats", "length": "tokens"}[name]
+        unit = {"curves": "%", "choosers": "tokens", "flips": "points", "entropy": "nats", "length": "tokens"}[name]
         assert any(unit in label for label in labels), name
 
 
@@ -95,7 +95,7 @@ def test_plots_without_their_recordings_are_left_out_with_a_sentence(
     printed = capsys.readouterr().out
     assert "no plot of entropy: it needs reflections.jsonl" in printed
     assert "no plot of length" in printed
-    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == {"curves", "flips"}
+    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == {"curves", "flips", "choosers"}
 
 
 def test_one_sample_a_question_has_error_bars(tmp_path: Path) -> None:
