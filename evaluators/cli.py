@@ -186,7 +186,7 @@ def check_model_path(model_path: str) -> None:
     """Raise ConfigError for a model folder that does not exist or holds no model; a hub id is left to the engine."""
     path = Path(resolve_model_path(model_path)).expanduser()
     if path.is_dir():
-        if not (path / "config.json").exists():
+        if not any((path / name).exists() for name in ("config.json", "adapter_config.json")):
             raise ConfigError(f"{model_path} holds no model: there is no config.json in it")
         return
     parts = model_path.split("/")

@@ -1,7 +1,6 @@
 """Writes docs/models.md: every causal language model that transformers lists, built tiny, and how it is decoded.
 
-`python scripts/models_table.py docs/models.md` walks the whole list (minutes); names after the file walk a part and
-print.
+`python scripts/models_table.py docs/models.md` walks the whole list (minutes); names after the file print a part.
 """
 
 from __future__ import annotations
@@ -30,6 +29,8 @@ by hand.
 - **plain**: the tokens are those of `model.generate`. **exact**, **sketch**: with SRGen, the tokens and the places
   of the reflections are those of `SRGenLogitsProcessor`. `-`: SRGen is refused in one sentence (the note), decoding
   is not.
+- `as full passes`: `model.generate` gives tokens that are not those of the model's own full passes; the engine gives
+  the latter.
 - **tokens**, **reflections**: different tokens in the reference's answers, and reflections in them; few prove
   little.
 
@@ -57,9 +58,10 @@ def page(outcomes: list[Outcome]) -> str:
 
 
 def _row(outcome: Outcome) -> str:
-    verdicts = [
-        {True: "equal", False: "**differs**", None: "-"}[v] for v in (outcome.plain, outcome.exact, outcome.sketch)
-    ]
+    words = {True: "equal", False: "**differs**", None: "-"}
+    verdicts = [words[verdict] for verdict in (outcome.plain, outcome.exact, outcome.sketch)]
+    if outcome.as_full_passes:
+        verdicts[0] = "as full passes"
     ran = outcome.plain is not None
     numbers = [str(n) if ran else "" for n in (outcome.distinct, outcome.reflections)]
     cells = [outcome.architecture, outcome.manner, *(verdicts if ran else ("", "", "")), *numbers, outcome.note]

@@ -1,8 +1,17 @@
 #!/usr/bin/env bash
 # Set up the environment and run lint, types and the whole test suite.
 #   bash scripts/test.sh [pytest arguments]
+#   bash scripts/test.sh --newest [pytest arguments]   the tests only, on the newest versions, in .venv-newest
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if [ "${1:-}" = --newest ]; then
+  shift
+  [ -d .venv-newest ] || python3 -m venv .venv-newest
+  .venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev]'
+  .venv-newest/bin/python -m pip list --format freeze | grep -E '^(torch|transformers|tokenizers|accelerate|datasets)=='
+  export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+  exec .venv-newest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+fi
 bash scripts/setup.sh dev
 .venv/bin/python -m ruff check .
 .venv/bin/python -m ruff format --check .

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+)
 
 from srgen.demo_model import resolve_model_path
 from srgen.engines import EngineConfig
@@ -17,6 +25,8 @@ from srgen.engines.transformers.decode_loop import DecodeLoop
 from srgen.engines.transformers.packed_linear import pack_linears
 from srgen.errors import ConfigError
 
+ADAPTER = "adapter_config.json"
+"""The file that makes a folder a PEFT adapter's."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -106,7 +116,7 @@ def load_model(config: EngineConfig) -> tuple[Any, Any]:
         options["device_map"] = config.device_map
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        model = AutoModelForCausalLM.from_pretrained(path, **options)
+        model = _text_model(path).from_pretrained(path, **options)
         if config.device_map is None:
             model = model.to(device)
     except torch.OutOfMemoryError:
@@ -115,6 +125,18 @@ def load_model(config: EngineConfig) -> tuple[Any, Any]:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"could not load the model {config.model_path!r}: {reason}") from error
     return model.eval(), tokenizer
+
+
+def _text_model(path: str) -> Any:
+    """The class that loads a checkpoint: some that also see images are listed as such only, and run on text too."""
+    if (Path(path).expanduser() / ADAPTER).is_file():
+        if importlib.util.find_spec("peft") is None:
+            raise ConfigError(f"{path} holds a PEFT adapter; it needs the package peft: pip install peft")
+        return AutoModelForCausalLM
+    config = AutoConfig.from_pretrained(path)
+    listed = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or bool(getattr(config, "auto_map", None))
+    seeing = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    return AutoModelForImageTextToText if seeing and not listed else AutoModelForCausalLM
 
 
 def _dtype(name: str, device: str) -> torch.dtype:
