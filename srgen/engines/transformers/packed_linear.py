@@ -23,8 +23,15 @@ class PackedLinear(nn.Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self._packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), EXPECTED_ROWS)
         self.bias = linear.bias
-        if keep_weight:
-            self.weight = linear.weight
+        self._kept = linear.weight if keep_weight else None
+
+    @property
+    def weight(self) -> Tensor:
+        """(out_features, in_features), for a model that multiplies by it itself; made anew where it is not kept."""
+        if self._kept is not None:
+            return self._kept
+        weight: Tensor = self._packed.to_dense()
+        return weight
 
     def forward(self, states: Tensor) -> Tensor:
         """states (..., in_features) -> (..., out_features)."""
