@@ -12,7 +12,6 @@ BATCHED = {
     "lfm2": "convolutions",
     "llama4_text": "chunks of attention, and a decoder that has to be looked for",
     "mamba2": "no attention at all",
-    "modernbert-decoder": "a head that is called decoder",
     "qwen3_5_text": "a gated delta rule",
     "deepseek_v3": "latent attention",
 }
@@ -36,8 +35,9 @@ def test_tokens_and_reflections_are_those_of_generate(architecture: str) -> None
     assert found.reflections >= 10
 
 
-def test_a_head_that_is_not_linear_is_decoded_plainly() -> None:
-    found = check("bert")
+@pytest.mark.parametrize("architecture", ["bert", "modernbert-decoder"])
+def test_a_head_that_is_not_linear_is_decoded_plainly(architecture: str) -> None:
+    found = check(architecture)
     assert found.plain
     assert found.exact is None
     assert "not those of a linear head" in found.note
