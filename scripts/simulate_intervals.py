@@ -77,9 +77,7 @@ def paired_cells(
 ) -> Iterator[Cell]:
     """All settings of two runs."""
     rng = np.random.default_rng(seed)
-    for q, k, accuracy, effect, correlated in itertools.product(
-        QUESTIONS, SAMPLES, ACCURACIES, EFFECTS, (False, True)
-    ):
+    for q, k, accuracy, effect, correlated in itertools.product(QUESTIONS, SAMPLES, ACCURACIES, EFFECTS, (False, True)):
         base_of, other_of = (difficulties(mean, concentration) for mean in (accuracy, accuracy + effect))
         drawn = rng.integers(GRID, size=(repetitions, q))
         other_drawn = drawn if correlated else rng.integers(GRID, size=(repetitions, q))

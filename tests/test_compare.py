@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,11 @@ import pytest
 from synthetic_runs import drawn_run, first_words, sample, write_run
 
 from evaluators.analysis.comparison import Comparison, flip
-from evaluators.analysis.inference import t_interval
+from evaluators.analysis.paired import paired_estimate
 from evaluators.analysis.summary import summarise
-from evaluators.compare import compare_pairs, main
+from evaluators.compare import compare_pairs, main, write_tables
 from evaluators.presentation.comparison_tables import latex_table, markdown_table, remarks, text_table
+from evaluators.presentation.run_table import limit, p_value, plain_p
 from srgen.errors import SRGenError
 
 
@@ -55,10 +57,12 @@ def test_table_holds_both_rates_the_difference_its_interval_and_p(
     assert r"\toprule" in (tmp_path / "comparison.tex").read_text()
 
 
-def test_interval_of_the_average_is_the_paired_t_interval(pair: list[Path]) -> None:
+def test_interval_of_the_average_is_that_of_its_paired_differences(pair: list[Path]) -> None:
     comparison = compared(pair)
     rates = [(classes == 0).mean(axis=1) for classes in (comparison.base_classes, comparison.other_classes)]
-    assert comparison.differences["Avg"].interval == pytest.approx(100 * np.array(t_interval(rates[1] - rates[0])))
+    assert comparison.differences["Avg"].interval == pytest.approx(
+        100 * np.array(paired_estimate(rates[1] - rates[0]).interval)
+    )
 
 
 def test_remarks_say_what_could_be_found_and_what_it_cost(pair: list[Path]) -> None:
@@ -145,21 +149,21 @@ def test_one_sample_a_question_takes_mcnemar(tmp_path: Path) -> None:
         summarise(runs[-1], first_words)
     comparison = compare_pairs(runs)[0]
     assert comparison.differences["Avg"].p == pytest.approx(2 * 0.5**6)  # 6 gained, none lost
+    assert comparison.differences["Avg"] == comparison.differences["Cons"] == comparison.differences["Pass"]
     assert math.isnan(comparison.power.samples_needed(0.6))
     assert "with one sample a question nobody can tell" in "\n".join(remarks(comparison))
 
 
-def test_one_question_compares_without_an_interval(tmp_path: Path) -> None:
+def test_one_question_compares_with_a_wide_interval(tmp_path: Path) -> None:
     runs = []
     for name, answers in (("a", "78"), ("b", "77")):
         samples = [sample("q0", index, answer, "7") for index, answer in enumerate(answers)]
         runs.append(write_run(tmp_path / name, samples, {"q0": "7"}, k=2))
         summarise(runs[-1], first_words)
     comparison = compare_pairs(runs)[0]
-    assert math.isnan(comparison.differences["Avg"].interval.low)
-    assert math.isnan(comparison.differences["Avg"].p)
-    assert any("Avg@K has no interval" in note for note in comparison.notes)
-    assert "[-, -] p -" in text_table([comparison])
+    assert comparison.differences["Avg"].interval.low < -40
+    assert comparison.differences["Avg"].interval.high > 90
+    assert comparison.differences["Avg"].p == 1
     assert "cannot be judged" in "\n".join(remarks(comparison))
 
 
@@ -222,3 +226,49 @@ def test_a_flip_is_a_change_of_the_votes_credit() -> None:
 def test_starting_needs_neither_torch_nor_matplotlib() -> None:
     code = "import sys, evaluators.compare; print({'torch', 'matplotlib', 'sympy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(5, 0), (6, 0), (0, 6), (7, 1), (8, 2), (0, 0)])
+@pytest.mark.parametrize("k", [1, 4])
+def test_no_output_sets_a_p_value_against_its_interval(tmp_path: Path, gained: int, lost: int, k: int) -> None:
+    """One question of twelve changed in one sample: once `[-27.4, -2.4] p 1.000`."""
+    golds = {f"q{q}": "7" for q in range(12)}
+    runs = []
+    for name, first in (("a", lost), ("b", gained)):
+        right = set(range(gained, gained + lost)) if name == "a" else set(range(first))
+        samples = [sample(f"q{q}", i, "7" if q in right and i == 0 else "8", "7") for q in range(12) for i in range(k)]
+        runs.append(write_run(tmp_path / name, samples, golds, k=k))
+        summarise(runs[-1], first_words)
+    comparisons = compare_pairs(runs)
+    expected = min(
+        1.0, 2 * sum(math.comb(gained + lost, i) for i in range(min(gained, lost) + 1)) / 2 ** (gained + lost)
+    )
+    write_tables(comparisons, tmp_path)
+    row = next(csv.DictReader((tmp_path / "comparison.csv").open()))
+    texts = [
+        text_table(comparisons),
+        (tmp_path / "comparison.md").read_text(),
+        (tmp_path / "comparison.tex").read_text(),
+    ]
+    for metric in ("avg", "pass"):
+        assert float(row[f"{metric}@k_p"]) == pytest.approx(expected, abs=6e-5)
+        assert (float(row[f"{metric}@k_p"]) <= 0.05) == (
+            float(row[f"{metric}@k_low"]) > 0 or float(row[f"{metric}@k_high"]) < 0
+        )
+    for text in texts:
+        pairs = re.findall(r"\[([-+.\d]+), ([-+.\d]+)\](?: p | \| | & )([.\d]+)", text)
+        assert len(pairs) == 3
+        for low, high, p in pairs:
+            assert (float(p) <= 0.05) == (float(low) > 0 or float(high) < 0)
+
+
+def test_rounding_never_moves_a_number_over_its_edge() -> None:
+    assert [limit(x) for x in (0.04, -0.004, 0.0, 1.24)] == ["+0.04", "-0.004", "+0.0", "+1.2"]
+    assert [p_value(x) for x in (0.0502, 0.04996, 0.05, 0.2, 0.0001)] == [
+        "0.0502",
+        "0.04996",
+        "0.050",
+        "0.200",
+        "< 0.001",
+    ]
+    assert [plain_p(x) for x in (0.050004, 0.3)] == ["0.050004", "0.3000"]

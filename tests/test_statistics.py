@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from evaluators.analysis import inference
+from evaluators.analysis.metrics import vote_counts
 from evaluators.analysis.power import FACTOR, power
 
 BENCHMARKS = 2_000
@@ -18,16 +19,6 @@ QUESTIONS = 30
 def simulated(rng: np.random.Generator, accuracy: np.ndarray, samples: int) -> np.ndarray:
     """Rates of correct samples of questions with the given accuracies."""
     return rng.binomial(samples, accuracy) / samples
-
-
-@pytest.mark.parametrize(("alpha", "beta", "samples"), [(1, 1, 5), (0.6, 0.6, 16), (2, 4, 8)])
-def test_interval_over_new_questions_covers_95_percent(alpha: float, beta: float, samples: int) -> None:
-    rng = np.random.default_rng(11)
-    covered = 0
-    for _ in range(BENCHMARKS):
-        low, high = inference.mean_interval(simulated(rng, rng.beta(alpha, beta, QUESTIONS), samples))
-        covered += low <= alpha / (alpha + beta) <= high
-    assert 0.93 <= covered / BENCHMARKS <= 0.97
 
 
 @pytest.mark.parametrize(("alpha", "beta", "samples"), [(1, 1, 5), (0.6, 0.6, 16), (2, 4, 8)])
@@ -43,93 +34,12 @@ def test_error_over_new_samples_of_the_same_questions_covers_95_percent(
     assert 0.93 <= covered / BENCHMARKS <= 0.97
 
 
-def test_interval_of_single_samples_covers_95_percent() -> None:
-    rng = np.random.default_rng(13)
-    covered = 0
-    for _ in range(BENCHMARKS):
-        low, high = inference.mean_interval(simulated(rng, rng.beta(1, 1, QUESTIONS), 1))
-        covered += low <= 0.5 <= high
-    assert 0.93 <= covered / BENCHMARKS <= 0.97
-
-
-def test_interval_of_a_difference_covers_95_percent() -> None:
-    rng = np.random.default_rng(14)
-    covered = 0
-    for _ in range(BENCHMARKS):
-        base = rng.beta(2, 2, QUESTIONS)
-        gain = rng.normal(0.05, 0.05, QUESTIONS)
-        difference = simulated(rng, np.clip(base + gain, 0, 1), 8) - simulated(rng, base, 8)
-        low, high = inference.t_interval(difference)
-        covered += low <= 0.05 <= high
-    assert 0.93 <= covered / BENCHMARKS <= 0.97
-
-
 def test_standard_errors_by_hand() -> None:
     rates = np.array([0.5, 1.0, 0.0, 0.5])
     assert inference.se_new_questions(rates) == pytest.approx(math.sqrt(0.5 / 3) / 2)
     assert inference.se_same_questions(rates, 2) == pytest.approx(math.sqrt(0.25 + 0.25) / 4)
     assert math.isnan(inference.se_same_questions(rates, 1))
     assert math.isnan(inference.se_new_questions(rates[:1]))
-
-
-def test_equal_differences_are_no_evidence_of_certainty() -> None:
-    assert math.isnan(inference.t_interval(np.zeros(30)).low)
-    assert math.isnan(inference.t_interval(np.array([0.5])).high)
-
-
-def test_wilson_equals_scipy_and_serves_single_samples() -> None:
-    expected = stats.binomtest(7, 30).proportion_ci(method="wilson")
-    assert inference.wilson_interval(7, 30) == pytest.approx((expected.low, expected.high))
-    assert inference.mean_interval(np.array([1.0] * 7 + [0.0] * 23)) == pytest.approx((expected.low, expected.high))
-
-
-def test_a_run_without_a_right_answer_keeps_an_honest_interval() -> None:
-    low, high = inference.mean_interval(np.zeros(30))
-    assert low == 0
-    assert high == pytest.approx(0.1135, abs=1e-4)
-
-
-def test_permutation_p_values_are_uniform_without_a_difference() -> None:
-    rng = np.random.default_rng(15)
-    p_values = p_values_without_difference(rng, 512, 1_000)
-    assert stats.kstest(p_values, "uniform").pvalue > 0.01
-    assert np.mean(p_values <= 0.05) == pytest.approx(0.05, abs=0.02)
-
-
-def test_permutation_p_values_of_coarse_rates_err_on_the_safe_side() -> None:
-    """Few samples make equal differences frequent, and each tie counts as extreme."""
-    p_values = p_values_without_difference(np.random.default_rng(21), 5, 1_000)
-    for level in (0.01, 0.05, 0.1, 0.5):
-        assert np.mean(p_values <= level) <= level + 3 * math.sqrt(level * (1 - level) / 1_000)
-
-
-def p_values_without_difference(rng: np.random.Generator, samples: int, comparisons: int) -> np.ndarray:
-    p_values = []
-    for _ in range(comparisons):
-        accuracy = rng.beta(1, 1, QUESTIONS)
-        differences = simulated(rng, accuracy, samples) - simulated(rng, accuracy, samples)
-        p_values.append(inference.sign_flip_p(differences, rng, 999))
-    return np.array(p_values)
-
-
-def test_permutation_p_value_equals_enumeration() -> None:
-    differences = np.array([0.1, 0.2, -0.1, 0.4, 0.3, 0.1, -0.2, 0.0])
-    signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
-    exact = np.mean(np.abs(differences @ signs) >= abs(differences.sum()) - 1e-9)
-    assert inference.sign_flip_p(differences, np.random.default_rng(3), 40_000) == pytest.approx(exact, abs=0.01)
-
-
-def test_permutation_p_value_has_the_floor_of_its_draws() -> None:
-    assert inference.sign_flip_p(np.full(40, 0.1), np.random.default_rng(1), 999) == 1 / 1000
-    assert inference.sign_flip_p(np.zeros(40), np.random.default_rng(1), 999) == 1
-
-
-@pytest.mark.parametrize(("gained", "lost"), [(0, 0), (1, 0), (9, 2), (3, 3), (40, 61)])
-def test_mcnemar_is_the_exact_binomial_test(gained: int, lost: int) -> None:
-    base = np.array([0.0] * gained + [1.0] * lost + [1.0, 0.0])
-    other = np.array([1.0] * gained + [0.0] * lost + [1.0, 0.0])
-    expected = min(1.0, 2 * stats.binom.cdf(min(gained, lost), gained + lost, 0.5))
-    assert inference.mcnemar_p(base, other) == pytest.approx(expected)
 
 
 def test_holm_by_hand() -> None:
@@ -205,44 +115,6 @@ def test_single_samples_do_not_tell_which_k_would_do() -> None:
     assert split.detectable() == pytest.approx(FACTOR * math.sqrt(2 / 3 / 4))
 
 
-def drawn_classes(rng: np.random.Generator, accuracy: np.ndarray, samples: int) -> np.ndarray:
-    right = rng.random((len(accuracy), samples)) < accuracy[:, None]
-    return np.where(right, 0, rng.integers(1, 4, size=right.shape))
-
-
-def test_bootstrap_intervals_cover_a_true_difference_of_votes_and_passes() -> None:
-    """Two levels count the samples' noise twice, so the intervals may cover more than 95 %, never much less."""
-    rng = np.random.default_rng(19)
-    truth = np.mean([_votes_and_passes(rng) for _ in range(1500)], axis=0)
-    covered = np.zeros(2)
-    for _ in range(100):
-        base = rng.beta(1, 1, 40)
-        first, second = drawn_classes(rng, base, 8), drawn_classes(rng, np.clip(base + 0.1, 0, 1), 8)
-        intervals = inference.bootstrap_differences(first, second, rng, 200)
-        covered += [low <= value <= high for (low, high), value in zip(intervals, truth, strict=True)]
-    assert (covered >= 90).all()
-
-
-def _votes_and_passes(rng: np.random.Generator) -> tuple[float, float]:
-    base = rng.beta(1, 1, 40)
-    first, second = drawn_classes(rng, base, 8), drawn_classes(rng, np.clip(base + 0.1, 0, 1), 8)
-    credits = [inference.vote_credits(inference.vote_counts(c)[:, :-1]).mean() for c in (first, second)]
-    passes = [(c == 0).any(axis=1).mean() for c in (first, second)]
-    return float(credits[1] - credits[0]), float(passes[1] - passes[0])
-
-
-def test_bootstrap_of_equal_runs_is_centred_on_zero() -> None:
-    classes = drawn_classes(np.random.default_rng(20), np.linspace(0, 1, 30), 8)
-    cons, passed = inference.bootstrap_differences(classes, classes, np.random.default_rng(1), 400)
-    assert cons.low < 0 < cons.high
-    assert passed.low < 0 < passed.high
-
-
 def test_vote_counts_put_the_right_class_first_and_abstentions_last() -> None:
-    counts = inference.vote_counts(np.array([[1, 2, 2, -1], [0, 0, 0, 1]]))
+    counts = vote_counts(np.array([[1, 2, 2, -1], [0, 0, 0, 1]]))
     assert counts.tolist() == [[0, 2, 1, 1], [3, 1, 0, 0]]
-
-
-def test_generators_depend_on_their_key_alone() -> None:
-    assert inference.generator("aime", 3).random() == inference.generator("aime", 3).random()
-    assert inference.generator("aime", 3).random() != inference.generator("aime", 4).random()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +12,7 @@ import numpy as np
 from evaluators.analysis import inference, metrics
 from evaluators.analysis.inference import Interval
 from evaluators.analysis.metrics import FloatArray, IntArray
+from evaluators.analysis.paired import paired_estimate
 from evaluators.analysis.power import Power, power
 from evaluators.analysis.summary_rows import Summary, classes_of
 from srgen.errors import SRGenError
@@ -101,16 +101,13 @@ def compare(base: Summary, other: Summary, *, common: bool = False) -> Compariso
             f"the table is of the {len(shared)} questions and the first {samples} samples that both have; counts, "
             "bounds and costs are of the whole runs"
         )
-    differences = _differences(first, second, base.benchmark)
-    if math.isnan(differences["Avg"].interval.low):
-        notes.append("Avg@K has no interval: its difference is the same on every question")
     return Comparison(
         base=base,
         other=other,
         question_ids=tuple(shared["question_id"]),
         base_classes=first,
         other_classes=second,
-        differences=differences,
+        differences=_differences(first, second),
         power=power(metrics.accuracies(first), metrics.accuracies(second), samples),
         notes=tuple(notes),
     )
@@ -165,38 +162,26 @@ def _settings(base: Summary, other: Summary) -> list[str]:
 
 
 def _cons(classes: IntArray) -> FloatArray:
-    return np.asarray(metrics.vote_credits(inference.vote_counts(classes)[:, :-1]))
+    return np.asarray(metrics.vote_credits(metrics.vote_counts(classes)[:, :-1]))
 
 
-def _differences(base: IntArray, other: IntArray, benchmark: str) -> dict[Metric, Difference]:
-    resampled = inference.bootstrap_differences(base, other, inference.generator(benchmark, "bootstrap"))
-    accuracy = metrics.accuracies(base), metrics.accuracies(other)
-    values: dict[Metric, tuple[FloatArray, FloatArray]] = {
-        "Avg": accuracy,
-        "Cons": (_cons(base), _cons(other)),
-        "Pass": ((accuracy[0] > 0).astype(float), (accuracy[1] > 0).astype(float)),
-    }
-    intervals: dict[Metric, Interval] = {
-        "Avg": inference.t_interval(accuracy[1] - accuracy[0]),
-        "Cons": resampled.cons,
-        "Pass": resampled.passed,
-    }
-    return {
-        metric: _difference(first, second, intervals[metric], _p_value(first, second, base.shape[1], benchmark, metric))
-        for metric, (first, second) in values.items()
-    }
+def question_values(classes: IntArray) -> dict[Metric, FloatArray]:
+    """Avg@K, Cons@K and Pass@K of every question [Q] from its outcomes [Q, K]."""
+    accuracy = metrics.accuracies(classes)
+    return {"Avg": accuracy, "Cons": _cons(classes), "Pass": (accuracy > 0).astype(np.float64)}
 
 
-def _difference(base: FloatArray, other: FloatArray, interval: Interval, p: float) -> Difference:
-    low, high = (100 * end for end in interval)
+def _differences(base: IntArray, other: IntArray) -> dict[Metric, Difference]:
+    first, second = question_values(base), question_values(other)
+    return {metric: _difference(first[metric], second[metric]) for metric in METRICS}
+
+
+def _difference(base: FloatArray, other: FloatArray) -> Difference:
+    (low, high), p = paired_estimate(other - base)
     return Difference(
-        base=100 * float(base.mean()), other=100 * float(other.mean()), interval=Interval(low, high), p=p, p_holm=p
+        base=100 * float(base.mean()),
+        other=100 * float(other.mean()),
+        interval=Interval(100 * low, 100 * high),
+        p=p,
+        p_holm=p,
     )
-
-
-def _p_value(base: FloatArray, other: FloatArray, samples: int, benchmark: str, metric: Metric) -> float:
-    if samples == 1:
-        return inference.mcnemar_p(base, other)
-    if len(base) < 2:
-        return math.nan
-    return inference.sign_flip_p(other - base, inference.generator(benchmark, "sign flips", metric))

@@ -14,6 +14,8 @@ from evaluators.analysis.metrics import FloatArray
 
 _STEP = 0.12
 _MOST_NODES = 60
+_MANY = 16.0
+"""Gamma variables of like weight that let the integrand fall quickly."""
 _SMALLEST = 1e-14
 _STEPS = 12
 _CHUNK = 100_000
@@ -45,9 +47,19 @@ def _lower_tails(scales: FloatArray, shapes: FloatArray, lowest: FloatArray) -> 
     width = _widths(scales, shapes, point)
     point = np.minimum(point, -0.7 * np.minimum(width, -0.8 * edge))  # at a distance from the pole at 0
     width = _widths(scales, shapes, point)
+    squares = (scales / (1 - scales * point[:, None])) ** 2
+    weight = (shapes * squares).sum(axis=1) ** 2 / (shapes * squares**2).sum(axis=1)  # variables that matter
+    tails = np.empty(len(scales))
+    for rows, nodes in ((weight < _MANY, _nodes(1.0)), (weight >= _MANY, _nodes(_MANY))):
+        tails[rows] = _integral(scales[rows], shapes[rows], point[rows], width[rows], nodes)
+    return tails
+
+
+def _integral(
+    scales: FloatArray, shapes: FloatArray, point: FloatArray, width: FloatArray, nodes: FloatArray
+) -> FloatArray:
     total = np.zeros(len(scales))
-    nodes = _nodes(float(np.where(scales != 0, shapes, 0.0).sum(axis=1).min()))
-    together = max(1, _CHUNK // scales.size)
+    together = max(1, _CHUNK // max(1, scales.size))
     for start in range(0, len(nodes), together):
         node = nodes[start : start + together, None]
         z = point + 1j * width * np.sinh(node)
@@ -56,10 +68,10 @@ def _lower_tails(scales: FloatArray, shapes: FloatArray, lowest: FloatArray) -> 
     return total * _STEP / np.pi
 
 
-def _nodes(shape: float) -> FloatArray:
-    """Nodes up to where the integrand, about (1 + sinh(u)^2 / shape)^(-shape / 2), is below 1e-12."""
-    end = np.arcsinh(math.sqrt(shape * math.expm1(min(24 * math.log(10) / shape, 600.0))))
-    return (np.arange(min(_MOST_NODES, math.ceil(end / _STEP))) + 0.5) * _STEP
+def _nodes(weight: float) -> FloatArray:
+    """Nodes up to where the integrand, about (1 + sinh(u)^2 / weight)^(-weight / 2), is below 1e-10."""
+    end = np.arcsinh(math.sqrt(weight * math.expm1(20 * math.log(10) / weight)))
+    return np.asarray((np.arange(min(_MOST_NODES, math.ceil(end / _STEP))) + 0.5) * _STEP)
 
 
 def _saddle_points(scales: FloatArray, shapes: FloatArray, edge: FloatArray) -> FloatArray:

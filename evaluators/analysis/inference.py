@@ -23,7 +23,6 @@ class Interval(NamedTuple):
     high: float
 
 
-
 def se_new_questions(values: FloatArray) -> float:
     """Standard error of the mean over new questions of the same kind; NaN for a single question."""
     return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan

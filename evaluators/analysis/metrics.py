@@ -141,6 +141,14 @@ def vote_credits(votes: IntArray) -> FloatArray:
     return np.where((votes[..., RIGHT] == most) & (most > 0), 1 / tied, 0.0)
 
 
+def vote_counts(classes: IntArray) -> IntArray:
+    """Votes of every question [Q, classes + 1]: right, wrong classes in falling order, and abstentions last."""
+    width = int(classes.max(initial=0)) + 1
+    counts = np.stack([np.bincount(np.where(row == SILENT, width, row), minlength=width + 1) for row in classes])
+    counts[:, 1:width] = -np.sort(-counts[:, 1:width], axis=1)
+    return counts
+
+
 def optimistic(classes: IntArray, still_open: BoolArray) -> IntArray:
     """The outcomes if every sample that was left open [Q, K] had been right: what an upper bound is taken of."""
     return np.where(still_open, RIGHT, classes)

@@ -109,12 +109,14 @@ class ShiftTests:
 
 def shift_tests(differences: FloatArray) -> ShiftTests:
     """The tests of every row of differences [R, Q], each difference in [-1, 1]."""
-    sign = np.where(differences.sum(axis=1) < 0, -1.0, 1.0)
+    total = np.round(differences.sum(axis=1), 9)
+    sign = np.where(total < 0, -1.0, 1.0)
     turned = differences * sign[:, None]
     values, counts = value_counts(turned)
     tails = sign_flip_tails(turned)
     largest = np.abs(turned).max(axis=1)
     near = _placed(values, counts, tails, largest)
+    near = np.where(total == 0, np.where(largest == 0, 1.0, largest), near)  # neither side is the near one
     spread = differences.shape[1] - counts.max(axis=1)
     base = np.maximum(near, 0.0)
     return ShiftTests(
@@ -131,7 +133,6 @@ def shift_tests(differences: FloatArray) -> ShiftTests:
 
 def _placed(values: FloatArray, counts: FloatArray, tails: FloatArray, largest: FloatArray) -> FloatArray:
     """Where below 0 the imaginary question makes the test at 0 the sign-flip test [R]; 1 where no question differs."""
-    still = largest == 0
     end = np.ones(len(counts))
 
     def excess(coordinate: FloatArray, rows: Rows) -> FloatArray:
@@ -139,7 +140,7 @@ def _placed(values: FloatArray, counts: FloatArray, tails: FloatArray, largest: 
         tail = weighted_tail(values, counts[rows], np.zeros(len(rows)), -place)
         return tail / tails[rows] - 1
 
-    return np.where(still, 1.0, _place(root(excess, -end, end), largest))
+    return _place(root(excess, -end, end), largest)
 
 
 def _place(coordinate: FloatArray, largest: FloatArray) -> FloatArray:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from evaluators.analysis import metrics
+from evaluators.analysis.bounded_mean import mean_interval
 from evaluators.analysis.choices import choices as choices_of
 from evaluators.analysis.choices import columns as choice_columns
 from evaluators.analysis.choices import curves_table, signals_of
-from evaluators.analysis.inference import mean_interval, se_new_questions, se_same_questions
+from evaluators.analysis.inference import se_new_questions, se_same_questions
 from evaluators.analysis.metrics import RIGHT, SILENT, BoolArray, FloatArray, IntArray
 from evaluators.analysis.summary_rows import (
     COUNTS,

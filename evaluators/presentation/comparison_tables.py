@@ -8,10 +8,19 @@ from collections.abc import Sequence
 
 from evaluators.analysis.comparison import METRICS, Comparison, Difference
 from evaluators.analysis.summary_rows import Summary, to_csv
-from evaluators.presentation.run_table import bounds_line, counts_line, incomplete, number, p_value, signed
+from evaluators.presentation.run_table import (
+    bounds_line,
+    counts_line,
+    incomplete,
+    limit,
+    number,
+    p_value,
+    plain_limit,
+    plain_p,
+    signed,
+)
 
 DIGITS = {
-    **{f"{metric.lower()}@k_{name}": 4 for metric in METRICS for name in ("p", "p_holm")},
     "k_needed": 0,
     "questions_needed": 0,
     **{f"{side}_reflections_per_sample": 2 for side in ("base", "other")},
@@ -160,7 +169,7 @@ def _rates(difference: Difference) -> str:
 
 
 def _interval(difference: Difference) -> str:
-    return f"[{signed(difference.interval.low)}, {signed(difference.interval.high)}]"
+    return f"[{limit(difference.interval.low)}, {limit(difference.interval.high)}]"
 
 
 def _p(difference: Difference, *, many: bool) -> str:
@@ -256,10 +265,10 @@ def _record(comparison: Comparison) -> dict[str, str | float]:
             f"{name}_base": difference.base,
             f"{name}_other": difference.other,
             f"{name}_difference": difference.delta,
-            f"{name}_low": difference.interval.low,
-            f"{name}_high": difference.interval.high,
-            f"{name}_p": difference.p,
-            f"{name}_p_holm": difference.p_holm,
+            f"{name}_low": plain_limit(difference.interval.low),
+            f"{name}_high": plain_limit(difference.interval.high),
+            f"{name}_p": plain_p(difference.p),
+            f"{name}_p_holm": plain_p(difference.p_holm),
         }
     delta = comparison.differences["Avg"].delta / 100
     row |= {

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluators.analysis import metrics
+from evaluators.analysis.bounded_mean import mean_intervals
 from evaluators.analysis.choosers import sizes
 from evaluators.analysis.comparison import Comparison, Flip
-from evaluators.analysis.inference import mean_interval
 from evaluators.analysis.metrics import FloatArray
 from evaluators.presentation.comparison_tables import side_names
 from evaluators.records.reading import read_lines, read_reflections
@@ -135,7 +135,7 @@ def accuracy_by_tokens(comparison: Comparison) -> Figure:
 def _band(axes: Axes, values: FloatArray, label: str, style: tuple[str, str, str]) -> None:
     colour, dash, marker = style
     ks = np.arange(1, values.shape[1] + 1)
-    ends = 100 * np.array([mean_interval(column) for column in values.T])
+    ends = 100 * np.stack(mean_intervals(values.T), axis=1)
     every = max(1, len(ks) // 8)
     if len(ks) == 1:
         half = np.abs(ends.T - 100 * values.mean())

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from evaluators.analysis.summary_rows import COUNTS, Summary
 
+LEVEL_OF_TESTS = 0.05
 _COUNT_WORDS = {
     "unanswered": "without an answer",
     "truncated": "cut off at the token budget",
@@ -71,11 +74,35 @@ def signed(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:+.1f}"
 
 
+def limit(value: float) -> str:
+    """An end of a difference's interval, with its sign: never rounded to the 0 that it lies above or below."""
+    return "-" if math.isnan(value) else _on_its_side(value, 0.0, 1, "+")
+
+
 def p_value(p: float) -> str:
-    """A p-value with three decimals."""
+    """A p-value with three decimals; with more where those would put it on the other side of 0.05."""
     if math.isnan(p):
         return "-"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "< 0.001" if p < 0.001 else _on_its_side(p, LEVEL_OF_TESTS, 3)
+
+
+def plain_limit(value: float) -> str:
+    """`limit` for a CSV."""
+    return "" if math.isnan(value) else _on_its_side(value, 0.0, 1)
+
+
+def plain_p(p: float) -> str:
+    """A p-value for a CSV: four decimals, more where needed to stay on its side of 0.05."""
+    return "" if math.isnan(p) else _on_its_side(p, LEVEL_OF_TESTS, 4)
+
+
+def _on_its_side(value: float, edge: float, digits: int, sign: str = "") -> str:
+    """A number with as many decimals as keep it above, at or below `edge`."""
+    for decimals in range(digits, 12):
+        text = f"{value:{sign}.{decimals}f}"
+        if np.sign(float(text) - edge) == np.sign(value - edge):
+            return text
+    return f"{value:{sign}.1e}"
 
 
 def _metric_lines(summary: Summary) -> list[str]:
