@@ -92,7 +92,8 @@ def test_many_kinds_of_credit_stay_within_reach_and_err_on_the_safe_side() -> No
     rng = np.random.default_rng(9)
     differences = rng.choice([1, -1, 1 / 2, -1 / 3, 1 / 7, -1 / 11, 1 / 13, -1 / 17], 150)
     normal = 2 * stats.norm.sf(abs(differences.sum()) / math.sqrt((differences**2).sum()))
-    assert normal <= paired_estimate(differences).p <= normal + 0.05
+    # The normal value is an approximation itself, by about 0.001 for 150 questions.
+    assert normal - 0.001 <= paired_estimate(differences).p <= normal + 0.05
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(0, 0), (1, 0), (9, 2), (3, 3), (40, 61)])
