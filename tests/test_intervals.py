@@ -1,4 +1,4 @@
-"""The intervals and tests against simulation, enumeration, scipy and published examples."""
+"""The intervals and tests against simulation, enumeration and scipy."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def test_single_samples_take_the_exact_mcnemar_test(gained: int, lost: int) -> N
     assert paired_estimate(differences).p == pytest.approx(expected)
 
 
-def test_mcnemar_and_interval_of_a_published_example() -> None:
-    """Tango 1998, table I (Miyanaga's lens data): 12 and 0 discordant of 44 eyes; difference [11.4, 40.2] points."""
+def test_mcnemar_and_interval_where_every_change_is_a_gain() -> None:
+    """12 gained and none lost of 44: the upper end is Clopper and Pearson's of 12 in 44."""
     differences = np.array([1.0] * 12 + [0.0] * 32)
     (low, high), p = paired_estimate(differences)
     assert p == pytest.approx(2 * 0.5**12)
