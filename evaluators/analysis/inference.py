@@ -5,6 +5,7 @@ Values are per question and lie in [0, 1]; the question is the unit of every est
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,6 +22,12 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+def generator(*key: object) -> np.random.Generator:
+    """A local random generator whose stream depends on `key` alone."""
+    digest = hashlib.sha256("\x1f".join(str(part) for part in key).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
 def se_new_questions(values: FloatArray) -> float:
