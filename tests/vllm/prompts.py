@@ -27,7 +27,7 @@ def requests(max_new_tokens: int = 256) -> list[Request]:
             for row in rows
         ]
     else:
-        lines = (ROOT / "evaluators" / "data" / "mini.jsonl").read_text().splitlines()
+        lines = (ROOT / "evaluators" / "benchmarks" / "data" / "mini.jsonl").read_text().splitlines()
         problems = [json.loads(line)["problem"] for line in lines]
         # From two to seventeen problems in a prompt.
         found = [
