@@ -172,6 +172,8 @@ def check_backend(config: RunConfig) -> None:
     sampling = config.sampling
     if steers(sampling) and model.backend != "transformers":
         raise ConfigError("--thinking_budget and --ignore_end go with --backend transformers")
+    if config.execution.record_signals and model.backend != "transformers":
+        raise ConfigError("--record_signals goes with --backend transformers: no other engine gives every row")
     if config.data.prefix and model.backend == "openai":
         raise ConfigError("--prefix needs an engine of our own: an endpoint takes no beginning of an answer")
     if model.chat_template_kwargs is not None and config.data.prompt_style != "chat":
