@@ -80,10 +80,25 @@ def test_a_worker_that_died_idle_costs_no_verdict() -> None:
         assert pool.submit("1", "1", "latex").result(timeout=30).status == "correct"
 
 
+def test_a_long_response_to_a_stuck_worker_is_late_too() -> None:
+    with GradingPool(workers=1, limit=0.5) as pool:
+        pool.submit("1", "1", "latex").result()
+        os.kill(pid_of_worker(pool), signal.SIGSTOP)
+        assert pool.submit("so " * 100_000 + r"\boxed{1}", "1", "latex").result(timeout=30).status == "timeout"
+        assert pool.submit("so " * 100_000 + r"\boxed{1}", "1", "latex").result(timeout=30).status == "correct"
+
+
 def test_memory_is_bounded() -> None:
-    with GradingPool(workers=1, limit=20, memory=200 * 2**20) as pool:
-        assert pool.submit("x" * 80_000_000, "1", "latex").result().status == "timeout"
+    """A worker holds a response twice at least, as the line it came in and by itself: this one is beyond its memory."""
+    memory = 200 * 2**20
+    with GradingPool(workers=1, limit=60, memory=memory) as pool:
+        assert pool.submit("x" * (memory // 2), "1", "latex").result().status == "timeout"
         assert pool.submit("1", "1", "latex").result().status == "correct"
+
+
+def test_the_same_response_is_graded_where_memory_allows_it() -> None:
+    with GradingPool(workers=1, limit=60, memory=2_000 * 2**20) as pool:
+        assert pool.submit("x" * (100 * 2**20), "1", "latex").result().status != "timeout"
 
 
 def test_an_interrupt_in_the_terminal_leaves_the_workers_alone() -> None:

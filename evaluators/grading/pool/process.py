@@ -14,6 +14,8 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parents[3]
 _START_LIMIT = 60.0
 """Seconds that a process may take until it is ready."""
+_PIPE = 65_536
+"""Bytes written at a time."""
 
 
 class GradingProcess:
@@ -32,6 +34,9 @@ class GradingProcess:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
         )
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
         self._ready = False
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -43,7 +48,7 @@ class GradingProcess:
             return None
         self._ready = True
         try:
-            if not self._write(json.dumps(request).encode() + b"\n"):
+            if not self._write(json.dumps(request).encode() + b"\n", self._limit):
                 return None
             limit = self._limit
             while (line := self._read(limit)) is not None:
@@ -75,12 +80,17 @@ class GradingProcess:
                 except BrokenPipeError:
                     continue
 
-    def _write(self, data: bytes) -> bool:
+    def _write(self, data: bytes, limit: float) -> bool:
+        """Whether the process took all of it within `limit` seconds: a pipe holds less than a long response."""
         stdin = self._process.stdin
         if stdin is None:
             return False
-        stdin.write(data)
-        stdin.flush()
+        deadline, rest = time.monotonic() + limit, memoryview(data)
+        while rest:
+            _, ready, _ = select.select([], [stdin], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return False
+            rest = rest[os.write(stdin.fileno(), rest[:_PIPE]) :]
         return True
 
     def _read(self, limit: float) -> bytes | None:
