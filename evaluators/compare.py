@@ -13,6 +13,7 @@ from evaluators.analysis.comparison import Comparison, adjust, compare
 from evaluators.analysis.loading import load_summary
 from evaluators.analysis.pairing import Pair, bases, named_pairs, pair_up, run_folders
 from evaluators.analysis.pairs import check_pairs
+from evaluators.analysis.summary_rows import Summary
 from evaluators.presentation.comparison_tables import (
     choosers_table,
     csv_table,
@@ -69,6 +70,12 @@ def compare_all(runs: Sequence[Path], *, common: bool = False) -> list[Pair]:
     if not any(pair.comparison for pair in pairs):
         raise SRGenError("; ".join(pair.refusal for pair in pairs))
     return pairs
+
+
+def _compared_summaries(folders: Sequence[Path], pairs: Sequence[Pair]) -> list[Summary]:
+    """Each run that was compared, once, in the order of the comparisons."""
+    both = [summary for pair in pairs if pair.comparison for summary in (pair.comparison.base, pair.comparison.other)]
+    return list(dict(zip(_compared(folders, pairs), both, strict=True)).values())
 
 
 def _compared(runs: Sequence[Path], pairs: Sequence[Pair]) -> list[Path]:

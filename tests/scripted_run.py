@@ -129,11 +129,15 @@ def assert_pulling_beats_a_split(
 
 
 @contextmanager
-def one_killed_a_second(workers: Callable[[], list[int]], seconds: int) -> Iterator[list[int]]:
-    """While it lasts, SIGKILL for a random one of the processes that `workers` finds; those killed."""
+def one_killed_a_second(workers: Callable[[], list[int]], directory: Path) -> Iterator[list[int]]:
+    """While it lasts, SIGKILL for a random one of the processes that `workers` finds; those killed.
+
+    None before the run in `directory` has finished a sample since the last: where workers start slowly, all would be
+    killed while they load, and be given up.
+    """
     stop = threading.Event()
     killed: list[int] = []
-    killer = threading.Thread(target=_kill_one_a_second, args=(workers, seconds, stop, killed), daemon=True)
+    killer = threading.Thread(target=_kill_one_a_second, args=(workers, directory, stop, killed), daemon=True)
     killer.start()
     try:
         yield killed
@@ -143,17 +147,18 @@ def one_killed_a_second(workers: Callable[[], list[int]], seconds: int) -> Itera
 
 
 def _kill_one_a_second(
-    workers: Callable[[], list[int]], seconds: int, stop: threading.Event, killed: list[int]
+    workers: Callable[[], list[int]], directory: Path, stop: threading.Event, killed: list[int]
 ) -> None:
     pick = random.Random(0)
-    for _ in range(seconds):
-        if stop.wait(1.0):
-            return
-        if there := workers():
+    seen = 0
+    while not stop.wait(1.0):
+        there = workers()
+        if lines(directory) > seen and there:
             victim = pick.choice(there)
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
                 killed.append(victim)
+            seen = lines(directory)
 
 
 def children(parent: int, mark: str) -> list[int]:

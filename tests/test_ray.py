@@ -129,11 +129,11 @@ def test_random_actors_are_killed_every_second(
     cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = Script(median_steps=100, step_seconds=0.004, batch_size=2, seed=3)
-    with one_killed_a_second(functools.partial(actors, cluster), 30) as killed:
+    with one_killed_a_second(functools.partial(actors, cluster), tmp_path) as killed:
         assert run(tmp_path / "run", script, count=30, config=on_cluster(cluster, average=6, max_attempts=1000)) == 0
     with capsys.disabled():
-        print(f"\n{len(killed)} actors killed with SIGKILL, one a second")
-    assert len(killed) >= 15
+        print(f"\n{len(killed)} actors killed with SIGKILL, at most one a second")
+    assert len(killed) >= 8
     quick = Script(median_steps=100, step_seconds=0, batch_size=64, seed=3)
     assert_as_undisturbed(tmp_path / "run", tmp_path / "undisturbed", 30, 6, quick)
 

@@ -41,11 +41,11 @@ def test_pulling_keeps_the_workers_busy_where_a_split_in_advance_does_not(
 def test_random_workers_are_killed_every_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = Script(median_steps=100, step_seconds=0.004, batch_size=2, seed=3)
     config = run_config(average=5, workers=WORKERS, max_attempts=1000)
-    with one_killed_a_second(functools.partial(_workers_of, os.getpid()), 30) as killed:
+    with one_killed_a_second(functools.partial(_workers_of, os.getpid()), tmp_path) as killed:
         assert run(tmp_path / "run", script, count=60, config=config) == 0
     with capsys.disabled():
-        print(f"\n{len(killed)} workers killed with SIGKILL, one a second")
-    assert len(killed) >= 20
+        print(f"\n{len(killed)} workers killed with SIGKILL, at most one a second")
+    assert len(killed) >= 12
     assert all(sample["status"] != "failed" for sample in samples(tmp_path / "run"))
     quick = Script(median_steps=100, step_seconds=0, batch_size=64, seed=3)
     assert_as_undisturbed(tmp_path / "run", tmp_path / "undisturbed", 60, 5, quick)
