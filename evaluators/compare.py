@@ -38,8 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for comparison in comparisons:
             print(f"\n{comparison.model}, {comparison.base.benchmark}")
             print("\n".join(f"  {line}" for line in remarks(comparison)))
-        summaries = (run for comparison in comparisons for run in (comparison.base, comparison.other))
-        choosers = choosers_table(list(dict(zip(options.runs, summaries, strict=True)).values()))
+        choosers = choosers_table(_compared_summaries(folders, pairs))
         if choosers:
             print(f"\n{choosers}")
         if options.plot:
