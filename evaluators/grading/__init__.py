@@ -8,7 +8,7 @@ from evaluators.grading.equivalence import classes, equivalent
 from evaluators.grading.grade import Verdict, grade
 from evaluators.grading.pool.pool import GradingPool
 
-GRADING_VERSION = "2"
+GRADING_VERSION = "3"
 """Changes whenever a verdict may; results of different versions are not compared."""
 
 __all__ = ["GRADING_VERSION", "GradingPool", "Verdict", "classes", "equivalent", "extract", "grade"]

@@ -8,7 +8,8 @@ from itertools import pairwise
 from evaluators.benchmarks.benchmark import AnswerKind
 from evaluators.grading.algebra.clean import clean
 from evaluators.grading.algebra.compare import same
-from evaluators.grading.algebra.nodes import Text, variables, walk
+from evaluators.grading.algebra.nodes import Node, Quantity, Text, variables, walk
+from evaluators.grading.algebra.words import known_unit
 from evaluators.grading.answer.spans import MATH, NUMBER, last_group, math_list
 from evaluators.grading.readings import readings
 
@@ -24,12 +25,14 @@ _CLAUSE = re.compile(
 _SUBORDINATE_CLAUSE = re.compile(rf"\s*(?:and\s+|but\s+|or\s+)?{_SUBORDINATE}", re.IGNORECASE)
 _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|becomes?|equals?|gives?|giving|gets?|obtain|yields?|have|has|need|falls? on|"
-    r"comes? to|conclude that|find that|totals?|(?:a )?total of|leaves(?: us with)?|leaving|saves)\b|=|:)[\s*_]*",
+    r"comes? to|conclude that|find that|totals?|(?:a )?total of|leaves(?: us with)?|leaving|saves|implies|means|"
+    r"solves to)\b|=|:)[\s*_]*",
     re.IGNORECASE,
 )
 _FILLER = re.compile(
     r"(?:\s|\*|:|\b(?:therefore|thus|then|simply|just|exactly|precisely|only|approximately|about|equal to|given by|"
-    r"to be|found to be|a total of|indeed|also|always|the (?:number|value|fraction|point|interval|set|pair|"
+    r"to be|found to be|a total of|indeed|also|always|us|an?(?: \w+){1,2} of|the(?: \w+){1,2} of|an?|"
+    r"the (?:number|value|fraction|point|interval|set|pair|"
     r"matrix|vector|"
     r"expression|polynomial|equation|function)|all|at)\b)*",
     re.IGNORECASE,
@@ -43,17 +46,35 @@ _CONNECTIVE = re.compile(
 _FRAGMENT = re.compile(
     r"\b(?:we|let|you|then|need|think|first|so|this|it|to|now|consider|hmm|wait|and|but|because)\b", re.IGNORECASE
 )
-_RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|lt|gt|ne|neq|in|approx|Rightarrow|implies|to)\b")
+_RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|lt|gt|ne|neq|in|approx|to)\b")
+_ARROW = re.compile(r"\\(?:Rightarrow|implies|iff|Longrightarrow|Leftrightarrow|Longleftrightarrow)(?![A-Za-z])")
+_CONSEQUENCE = re.compile(r"\s*(?:and\s+|but\s+)?(?:so|thus|hence|therefore|then|or|and)\b", re.IGNORECASE)
+_EDGES = re.compile(r"^(?:\s|\\q?quad(?![A-Za-z])|\\[,;!:])+|(?:\s|[.,;](?!\d)|\\q?quad(?![A-Za-z])|\\[,;:])+$")
+_SYMBOL = re.compile(r"\s*(?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w+\}?)?\s*")
 _MASK = "\x1a"
 
 
 def asserted(sentence: str, kind: AnswerKind) -> str | None:
-    """The formula or number behind the last verb of a main clause, None where no verb has one behind it."""
-    found = None
-    for clause in _main_clauses(sentence):
+    """The formula or number behind the last verb of a main clause, or that a clause such as "so $a = 5$" computes.
+
+    None where no clause has one.
+    """
+    for clause in reversed(_main_clauses(sentence)):
+        found = None
         for verb in _VERB.finditer(_masked(clause)):
             found = _value_at(clause, verb.end(), kind) or found
-    return found
+        found = found or _computed(clause)
+        if found is not None:
+            return found
+    return None
+
+
+def _computed(clause: str) -> str | None:
+    """The last formulas of "so the speed comes down to $240/60 = 4$ inches", None of a clause without a computation."""
+    if not _CONSEQUENCE.match(clause) and not MATH.fullmatch(clause.strip(" .,;")):
+        return None
+    group = last_group(clause)
+    return group if group is not None and "=" in group else None
 
 
 def in_words(sentence: str) -> str | None:
@@ -81,17 +102,30 @@ def main_formula(sentence: str) -> str | None:
 
 def asserted_side(formula: str, kind: AnswerKind) -> str:
     """The last side of a computation (`ab = 3 \\cdot 4 = 12`); the equation of a curve and `x = 5` stay as they are."""
+    formula = after_arrows(formula)
     sides = _sides(formula)
     if len(sides) < 2 or re.search(r",(?!\\?[!\d])", formula) or _RELATION.search(formula):
         return formula
     last = sides[-1].strip()
-    if len(sides) > 2:
+    if not sides[0].strip():
         return last
-    named = re.fullmatch(r"\s*(?:\\[A-Za-z]+|[A-Za-z]|[A-Z]{2,})(?:_\{?\w+\}?)?\s*", sides[0]) is not None
-    constant = not any(variables(node) for node in readings(clean(last), kind)) and is_formula(last, kind)
-    if named or (constant and re.search(r"(?<![A-Za-z\\])[xyz](?![A-Za-z])", sides[0])):
+    if len(sides) > 2:
+        return sides[-2].strip() if _SYMBOL.fullmatch(last) and _is_constant(sides[-2], kind) else last
+    named = _SYMBOL.fullmatch(sides[0]) is not None or re.fullmatch(r"\s*[A-Z]{2,}\s*", sides[0]) is not None
+    constant = _is_constant(last, kind)
+    if named or (constant and re.search(r"(?<![A-Za-z\\])[xyz](?![A-Za-z_])", sides[0])):
         return formula
     return last if constant or _is_identity(sides[0], last, kind) else formula
+
+
+def after_arrows(formula: str) -> str:
+    """Of formulas that follow from one another, the last: `x = 5` of `2x = 10 \\Rightarrow x = 5`."""
+    last = _EDGES.sub("", _ARROW.split(formula)[-1])
+    return last or formula
+
+
+def _is_constant(side: str, kind: AnswerKind) -> bool:
+    return is_formula(side, kind) and not any(variables(node) for node in readings(clean(side), kind))
 
 
 def _sides(formula: str) -> list[str]:
@@ -111,8 +145,14 @@ def _is_identity(left: str, right: str, kind: AnswerKind) -> bool:
 
 
 def is_formula(text: str, kind: AnswerKind) -> bool:
-    """Whether a text reads as mathematics without words."""
-    return any(not any(isinstance(n, Text) for n in walk(node)) for node in readings(clean(text), kind))
+    """Whether a text reads as mathematics without words; `a polynomial` and `our answer` are no symbols with units."""
+    return any(not any(_is_wordy(n) for n in walk(node)) for node in readings(clean(text), kind))
+
+
+def _is_wordy(node: Node) -> bool:
+    if isinstance(node, Quantity):
+        return bool(variables(node.value)) and not known_unit(node.unit)
+    return isinstance(node, Text)
 
 
 def _masked(text: str) -> str:

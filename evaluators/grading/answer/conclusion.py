@@ -6,7 +6,15 @@ import re
 
 from evaluators.benchmarks.benchmark import AnswerKind
 from evaluators.grading.algebra.numerals import leading_number
-from evaluators.grading.answer.assertion import asserted, asserted_side, in_words, is_formula, main_formula
+from evaluators.grading.answer.assertion import (
+    after_arrows,
+    asserted,
+    asserted_side,
+    in_words,
+    is_formula,
+    main_formula,
+)
+from evaluators.grading.answer.last_sentence import last_sentence, without_afterthoughts
 from evaluators.grading.answer.spans import CURRENCY, MATH, NUMBER, inside, last_group, math_list
 
 _MARKER = re.compile(
@@ -24,7 +32,7 @@ _LEADING_NUMBER = re.compile(rf"(?:{NUMBER.pattern})(?!\d|\.\d|\s*[-+*/^=\\(])")
 _REASONED = re.compile(r"\s*(.{1,60}?),?\s+(?:because|since)\b", re.IGNORECASE)
 _CUE = re.compile(
     r"\b(?:so|thus|therefore|hence|total|result|final\w*|conclu\w+|answer|value|equals?|consequently|altogether|is|are|"
-    r"gives?|needs?|must|find|found|gets?|obtain|yields?|has|have|falls?)\b|∴|=",
+    r"gives?|needs?|must|find|found|gets?|obtain|yields?|has|have|falls?)\b|∴|=|\\equiv\b",
     re.IGNORECASE,
 )
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
@@ -33,9 +41,12 @@ _FRAGMENT = re.compile(
 )
 _CONNECTED = re.compile(r"(?:so|thus|hence|then|as|if)\b", re.IGNORECASE)
 _ALIGNED = re.compile(
-    r"\\begin\{(align|aligned|equation|gather|multline|eqnarray)\*?\}((?:(?!\\begin\{).){1,4000})\\end\{\1\*?\}[\s.]*$",
+    r"\\begin\{(align|aligned|equation|gather|multline|eqnarray)\*?\}((?:(?!\\begin\{\1).){1,4000})\\end\{\1\*?\}[\s.]*(?:\\\]|\$\$)?[\s.]*$",
     re.DOTALL,
 )
+_INNER = re.compile(r"\\begin\{(\w+)\*?\}.*?\\end\{\1\*?\}", re.DOTALL)
+_ROW_END = re.compile(r"\\\\(?:\[[^\]]*\])?")
+_MASK = "\x1a"
 _REFUSAL = re.compile(
     r"\b(?:error|sorry|cannot|can't|unclear|unable|i don't|unknown|timeout|rate limit)\b", re.IGNORECASE
 )
@@ -43,7 +54,8 @@ _REFUSAL = re.compile(
 
 def marked(said: str, kind: AnswerKind, cut_off: bool) -> str | None:
     """What follows the last "final answer", "answer is" or "####" that is followed by an answer."""
-    markers = [match for match in _MARKER.finditer(said) if said[match.end() :].strip()]
+    end = len(said.rstrip())
+    markers = [match for match in _MARKER.finditer(said) if match.end() < end]
     for marker in reversed(markers[-8:]):
         rest = said[marker.end() : marker.end() + 4_000].lstrip()
         answer = _leading_answer(rest, kind, cut_off)
@@ -84,7 +96,7 @@ def bare(said: str, kind: AnswerKind) -> str | None:
         return None
     wrapped = MATH.fullmatch(text.rstrip(". "))
     if wrapped is not None:
-        return inside(wrapped)
+        return after_arrows(inside(wrapped))
     span = MATH.search(text)
     if span is not None and re.search(r"[A-Za-z]", text[: span.start()]):
         return None
@@ -96,12 +108,11 @@ def bare(said: str, kind: AnswerKind) -> str | None:
 
 def concluding(said: str, kind: AnswerKind) -> str | None:  # noqa: PLR0911 -- a ladder of readings
     """The value that the last sentence of a finished response states."""
-    text = said.rstrip()
+    text = without_afterthoughts(said)
     aligned = _ALIGNED.search(text)
     if aligned is not None:
-        last_row = [row for row in re.split(r"\\\\(?:\[[^\]]*\])?", aligned.group(2)) if row.strip()][-1]
-        return asserted_side(last_row.replace("&", " ").strip(), kind)
-    sentence = _last_sentence(text)
+        return asserted_side(_last_row(aligned.group(2)), kind)
+    sentence = last_sentence(text)
     if sentence is None:
         return None
     if kind in ("integer", "numeric"):
@@ -123,6 +134,14 @@ def concluding(said: str, kind: AnswerKind) -> str | None:  # noqa: PLR0911 -- a
     return None if formula is None else asserted_side(formula, kind)
 
 
+def _last_row(rows: str) -> str:
+    """The last line of aligned equations without its marks of alignment; matrices in it stay as they are."""
+    masked = _INNER.sub(lambda match: _MASK * len(match.group()), rows)
+    start = max([0, *(end.end() for end in _ROW_END.finditer(masked) if masked[end.end() :].strip())])
+    pairs = zip(rows[start:], masked[start:], strict=True)
+    return "".join(" " if mark == "&" else character for character, mark in pairs).strip()
+
+
 def _ends_in_formula(sentence: str) -> bool:
     return re.search(r"(?:\$|\\\)|\\\])[\s.,!*]*$", sentence) is not None
 
@@ -134,22 +153,6 @@ def _number_in_words(sentence: str) -> str | None:
         if found is not None:
             return " ".join(words[start : start + found[1]])
     return None
-
-
-def _last_sentence(text: str) -> str | None:
-    """The last sentence with the display that ends it, None where the text breaks off."""
-    if not text or (text[-1] not in ".!?$)]*" and not text.endswith("\\]")):
-        return None
-    if text.replace("\\$", "").count("$") % 2 and not CURRENCY.search(text[-200:]):
-        return None
-    tail = text[-1_500:]
-    display = re.search(r"(?:\\\[|\$\$)(?:(?!\\\[|\$\$).)*(?:\\\]|\$\$)$", tail, re.DOTALL)
-    if display is not None:
-        before = tail[: display.start()].rstrip()
-        return re.split(r"[.!?]\s|\n\s*\n", before)[-1] + " " + display.group()
-    body = tail.rstrip(".!? ")
-    starts = [m.end() for m in re.finditer(r"[.!?]\s+(?=[A-Z\"(*])|\n", body)]
-    return tail[starts[-1] if starts else 0 :]
 
 
 def _leading_answer(rest: str, kind: AnswerKind, cut_off: bool) -> str | None:

@@ -15,6 +15,9 @@ CURRENCY = re.compile(
     r"(?<!\\)\$(?=\s?\d[\d,.]*(?:\s|[.,;!?)]|$))(?![^$\n]{0,80}\\[^$\n]{0,80}\$)(?![^$\n]{1,80}\$(?!\s?\d))"
 )
 """A dollar sign before an amount, rather than one that opens a formula."""
+_VALUE = re.compile(r"^(?:(?!\\(?:leq?|geq?|lt|gt|in|approx|equiv)(?![A-Za-z]))[^=<>])*$", re.DOTALL)
+_NAMED_VALUE = re.compile(r"^\s*\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([A-Za-z0-9]{1,3}\))?\s*=[^=<>]*$", re.DOTALL)
+_INEQUALITY = re.compile(r"^(?=.*(?:[<>]|\\(?:leq?|geq?|lt|gt|neq?)(?![A-Za-z])))[^=]*$", re.DOTALL)
 _JOIN = re.compile(r"\s*(?:,|;|,?\s*\b(?:and|or)\b)\s*")
 
 
@@ -30,7 +33,7 @@ def math_list(text: str, first: re.Match[str]) -> str:
         contents.append(inside(following))
         end = following.end()
     if len(contents) > 1:
-        return ", ".join(contents)
+        return _listed(contents)
     tail = re.match(rf"\s*(\\?%|percent\b|(?:{'|'.join(SCALES)})\b)", text[end:])
     return contents[0] + (f" {tail.group(1)}" if tail is not None else "")
 
@@ -43,4 +46,11 @@ def last_group(text: str) -> str | None:
     first = len(spans) - 1
     while first > 0 and _JOIN.fullmatch(text[spans[first - 1].end() : spans[first].start()]):
         first -= 1
-    return ", ".join(inside(span) for span in spans[first:])
+    return _listed([inside(span) for span in spans[first:]])
+
+
+def _listed(formulas: list[str]) -> str:
+    """Formulas side by side as one list; where some only lead to the others ("$r = x - 1 = 9$, or $9$"), the last."""
+    items = [formula.rstrip(" .,;") for formula in formulas]
+    alike = any(all(form.search(item) for item in items) for form in (_VALUE, _NAMED_VALUE, _INEQUALITY))
+    return ", ".join(items) if alike else items[-1]
