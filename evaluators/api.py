@@ -91,9 +91,10 @@ class Comparisons:
 
     def __repr__(self) -> str:
         from evaluators.presentation.comparison_tables import text_table
+        from evaluators.presentation.verdict import verdicts
 
         compared = [pair.comparison for pair in self.pairs if pair.comparison]
-        return "\n".join([*([text_table(compared)] if compared else []), *self.refused])
+        return "\n".join([*([text_table(compared), *verdicts(compared)] if compared else []), *self.refused])
 
 
 def evaluate(benchmark: str, model: str, method: str = "base", **flags: Any) -> RunResult:
@@ -147,7 +148,7 @@ def compare(base: Runs, *others: Runs, common: bool = False) -> Comparisons:
     folders = run_folders([run.directory if isinstance(run, RunResult) else run for run in (base, *others)])
     if len(folders) < 2:
         raise SRGenError("a comparison takes a base and at least one other run")
-    pairs = pair_up([load_summary(folder) for folder in folders], common=common)
+    pairs = pair_up([load_summary(folder) for folder in folders], folders, common=common)
     return Comparisons(tuple(pairs), tuple(map(str, folders)))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from evaluators.analysis.comparison import Comparison, adjust, compare
+from evaluators.analysis.comparison import Comparison
 from evaluators.analysis.loading import load_summary
 from evaluators.analysis.pairing import Pair, bases, named_pairs, pair_up, run_folders
 from evaluators.analysis.pairs import check_pairs
@@ -22,6 +22,7 @@ from evaluators.presentation.comparison_tables import (
     remarks,
     text_table,
 )
+from evaluators.presentation.verdict import verdicts
 from evaluators.records.reading import write_atomically
 from srgen.errors import SRGenError
 
@@ -33,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folders = run_folders(options.runs)
         pairs = compare_all(folders, common=options.common)
         comparisons = [pair.comparison for pair in pairs if pair.comparison]
-        written = write_tables(comparisons, options.output_dir)
-        print(text_table(comparisons))
+        written = write_tables(comparisons, options.output_dir, equivalence=options.equivalence)
+        print("\n".join([text_table(comparisons), *verdicts(comparisons, equivalence=options.equivalence)]))
         for comparison in comparisons:
             print(f"\n{comparison.model}, {comparison.base.benchmark}")
             print("\n".join(f"  {line}" for line in remarks(comparison)))
@@ -65,7 +66,7 @@ def compare_all(runs: Sequence[Path], *, common: bool = False) -> list[Pair]:
     summaries = [load_summary(run) for run in runs]
     which = named_pairs(runs) or bases(summaries)
     check_pairs([(runs[base], runs[other]) for base, other in which])
-    pairs = pair_up(summaries, which, common=common)
+    pairs = pair_up(summaries, runs, which, common=common)
     if not any(pair.comparison for pair in pairs):
         raise SRGenError("; ".join(pair.refusal for pair in pairs))
     return pairs
@@ -89,16 +90,22 @@ def compare_pairs(runs: Sequence[Path], *, common: bool = False) -> list[Compari
     """
     if len(runs) < 2 or len(runs) % 2:
         raise SRGenError(f"runs come in pairs, base first: {len(runs)} given")
-    pairs = list(zip(runs[::2], runs[1::2], strict=True))
-    summaries = [(load_summary(base), load_summary(other)) for base, other in pairs]
-    check_pairs(pairs)
-    return adjust([compare(base, other, common=common) for base, other in summaries])
+    which = [(run, run + 1) for run in range(0, len(runs), 2)]
+    check_pairs([(runs[base], runs[other]) for base, other in which])
+    pairs = pair_up([load_summary(run) for run in runs], runs, which, common=common)
+    if refusals := [pair.refusal for pair in pairs if pair.refusal]:
+        raise SRGenError("; ".join(refusals))
+    return [pair.comparison for pair in pairs if pair.comparison]
 
 
-def write_tables(comparisons: Sequence[Comparison], directory: Path) -> list[Path]:
-    """Write comparison.csv, .md and .tex."""
+def write_tables(comparisons: Sequence[Comparison], directory: Path, *, equivalence: float | None = None) -> list[Path]:
+    """Write comparison.csv, .md and .tex; `equivalence` is a margin in points for the verdicts."""
     directory.mkdir(parents=True, exist_ok=True)
-    texts = {"csv": csv_table(comparisons), "md": markdown_table(comparisons), "tex": latex_table(comparisons)}
+    texts = {
+        "csv": csv_table(comparisons, equivalence=equivalence),
+        "md": markdown_table(comparisons, equivalence=equivalence),
+        "tex": latex_table(comparisons),
+    }
     for suffix, text in texts.items():
         write_atomically(directory / f"comparison.{suffix}", text)
     return [directory / f"comparison.{suffix}" for suffix in texts]
@@ -114,11 +121,21 @@ def _parser() -> argparse.ArgumentParser:
         "is compared with the base run of its benchmark and model",
     )
     parser.add_argument("--common", action="store_true", help="compare unlike runs on what they share")
+    parser.add_argument(
+        "--equivalence", type=_points, metavar="POINTS", help="also test whether the runs are the same within POINTS"
+    )
     parser.add_argument("--plot", action="store_true", help="also write the plots, as PNG and SVG (extra: report)")
     parser.add_argument(
         "--output_dir", type=Path, default=Path("comparison"), help="where to write (default: %(default)s)"
     )
     return parser
+
+
+def _points(text: str) -> float:
+    points = float(text)
+    if not 0 < points <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of points between 0 and 100")
+    return points
 
 
 class _Callable(ModuleType):

@@ -20,6 +20,7 @@ from evaluators.analysis.summary_rows import Summary
 from evaluators.presentation.comparison_tables import cells, headings, remarks
 from evaluators.presentation.report_data import entries, index, pages, run_name, safe_json
 from evaluators.presentation.run_table import bounds_line, counts_line, incomplete, number
+from evaluators.presentation.verdict import verdict
 from evaluators.records.reading import Run, read_run, write_atomically
 from srgen.errors import SRGenError
 
@@ -48,7 +49,7 @@ def write_report(directories: Sequence[Path], output: Path) -> int:
     """Write the report and return the number of pages beside it. Raises SRGenError where a run cannot be read."""
     summaries = [load_summary(directory) for directory in directories]
     runs = [read_run(directory) for directory in directories]
-    pairs = pair_up(summaries)
+    pairs = pair_up(summaries, directories)
     questions = entries(runs, {pair.other: pair.comparison for pair in pairs if pair.comparison})
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = output.with_name(f"{output.stem}_pages")
@@ -116,7 +117,7 @@ def _pair_view(pair: Pair, runs: Sequence[Run], *, many: bool) -> Mapping[str, A
     return view | {
         "headings": headings([pair.comparison]),
         "cells": cells(pair.comparison, many=many),
-        "remarks": remarks(pair.comparison),
+        "remarks": [verdict(pair.comparison, many=many), *remarks(pair.comparison)],
         "plots": [(name, _data_uri(figure)) for name, figure in drawn.items()],
     }
 

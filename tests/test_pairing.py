@@ -43,7 +43,7 @@ def test_patterns_find_runs_once_and_in_order(runs: Path) -> None:
 def test_each_run_has_the_base_of_its_benchmark(runs: Path) -> None:
     found = run_folders([str(runs / "**")])
     listed = names(found, runs)
-    pairs = pair_up([load_summary(run) for run in found])
+    pairs = pair_up([load_summary(run) for run in found], found)
     assert [(listed[pair.base], listed[pair.other]) for pair in pairs] == [
         ("aime/base", "aime/short"),
         ("aime/base", "aime/srgen"),

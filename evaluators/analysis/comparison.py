@@ -75,8 +75,8 @@ def flip(base_credit: float, other_credit: float) -> Flip:
     return "gained" if other_credit > base_credit else "lost" if other_credit < base_credit else "unchanged"
 
 
-def compare(base: Summary, other: Summary, *, common: bool = False) -> Comparison:
-    """Compare two runs by question.
+def compare(base: Summary, other: Summary, *, common: bool = False, beside: Sequence[str] = ()) -> Comparison:
+    """Compare two runs by question; `beside` are notes on what differs between their configurations.
 
     Raises SRGenError with the reason where they differ in questions, K or grading version, unless `common`: then the
     questions and samples that both have are compared, and the notes say so.
@@ -109,7 +109,7 @@ def compare(base: Summary, other: Summary, *, common: bool = False) -> Compariso
         other_classes=second,
         differences=_differences(first, second),
         power=power(metrics.accuracies(first), metrics.accuracies(second), samples),
-        notes=tuple(notes),
+        notes=(*notes, *beside),
     )
 
 

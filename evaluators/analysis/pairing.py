@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators.analysis.comparison import Comparison, adjust, compare
+from evaluators.analysis.configurations import configuration_notes
 from evaluators.analysis.summary_rows import Summary
 from evaluators.records.schema import CONFIG_FILE
 from srgen.errors import SRGenError
@@ -43,14 +44,18 @@ def run_folders(patterns: Sequence[str | Path]) -> list[Path]:
 
 
 def pair_up(
-    summaries: Sequence[Summary], which: Sequence[tuple[int, int]] | None = None, *, common: bool = False
+    summaries: Sequence[Summary],
+    runs: Sequence[Path],
+    which: Sequence[tuple[int, int]] | None = None,
+    *,
+    common: bool = False,
 ) -> list[Pair]:
     """The pairs (base, other) of `which`, or of `bases`, compared; p-values are adjusted over all of them.
 
-    `common` as in `compare`.
+    `runs` are the folders or summary CSVs that the summaries are of, `common` as in `compare`.
     """
     chosen = bases(summaries) if which is None else which
-    pairs = [_pair(summaries, base, other, common=common) for base, other in chosen]
+    pairs = [_pair(summaries, runs, base, other, common=common) for base, other in chosen]
     adjusted = iter(adjust([pair.comparison for pair in pairs if pair.comparison]))
     return [dataclasses.replace(pair, comparison=next(adjusted)) if pair.comparison else pair for pair in pairs]
 
@@ -82,8 +87,9 @@ def named_pairs(runs: Sequence[Path]) -> list[tuple[int, int]]:
     return [(run, run + 1) for run in range(0, len(runs), 2)]
 
 
-def _pair(summaries: Sequence[Summary], base: int, other: int, *, common: bool) -> Pair:
+def _pair(summaries: Sequence[Summary], runs: Sequence[Path], base: int, other: int, *, common: bool) -> Pair:
     try:
-        return Pair(base, other, compare(summaries[base], summaries[other], common=common))
+        beside = configuration_notes(runs[base], runs[other])
+        return Pair(base, other, compare(summaries[base], summaries[other], common=common, beside=beside))
     except SRGenError as refusal:
         return Pair(base, other, None, str(refusal))

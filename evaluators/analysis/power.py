@@ -11,6 +11,8 @@ from evaluators.analysis.metrics import FloatArray
 
 FACTOR = float(stats.norm.ppf(0.975) + stats.norm.ppf(0.8))
 """2.80: a difference of so many standard errors is found at the 5 % level 4 times in 5."""
+FEWEST = 6
+"""Questions below which the sign-flip test never gets to 5 %: its p-value is at least 2 / 2^Q."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Power:
         """
         if self.samples == 1 or math.isnan(self.detectable()):
             return math.nan
-        if difference == 0:
+        if difference == 0 or self.questions < FEWEST:
             return math.inf
         room = self.questions * (difference / FACTOR) ** 2 - self.between
         return max(1, math.ceil(self.within / room)) if room > 0 else math.inf
@@ -56,7 +58,7 @@ class Power:
             return math.nan
         if difference == 0:
             return math.inf
-        return max(2, math.ceil(self.questions * (self.detectable() / difference) ** 2))
+        return max(FEWEST, math.ceil(self.questions * (self.detectable() / difference) ** 2))
 
 
 def power(base: FloatArray, other: FloatArray, samples: int) -> Power:

@@ -19,6 +19,7 @@ from evaluators.presentation.run_table import (
     plain_p,
     signed,
 )
+from evaluators.presentation.verdict import verdict
 
 DIGITS = {
     "k_needed": 0,
@@ -74,12 +75,14 @@ def _chosen(rate: float, tokens: float) -> str:
     return "-" if math.isnan(rate) else f"{number(rate)} ({tokens:,.0f} tokens)"
 
 
-def markdown_table(comparisons: Sequence[Comparison]) -> str:
-    """The same table in Markdown, one row per pair, with what must be read beside it below."""
+def markdown_table(comparisons: Sequence[Comparison], *, equivalence: float | None = None) -> str:
+    """The same table in Markdown, one row per pair, with the verdict and what must be read beside it below."""
+    many = len(comparisons) > 1
     head = headings(comparisons)
-    rows = [head, ["---"] * len(head), *(cells(comparison, many=len(comparisons) > 1) for comparison in comparisons)]
+    rows = [head, ["---"] * len(head), *(cells(comparison, many=many) for comparison in comparisons)]
     table = "\n".join("| " + " | ".join(_markdown(cell) for cell in row) + " |" for row in rows)
-    return "\n".join([table, *(f"\n{_bullets(comparison)}" for comparison in comparisons)]) + "\n"
+    below = [f"\n{_bullets(c, verdict(c, many=many, equivalence=equivalence))}" for c in comparisons]
+    return "\n".join([table, *below]) + "\n"
 
 
 def latex_table(comparisons: Sequence[Comparison]) -> str:
@@ -130,11 +133,13 @@ def cells(comparison: Comparison, *, many: bool) -> list[str]:
     return row
 
 
-def csv_table(comparisons: Sequence[Comparison]) -> str:
+def csv_table(comparisons: Sequence[Comparison], *, equivalence: float | None = None) -> str:
     """Everything that the comparison found, one row per pair."""
     import pandas as pd  # slow to import
 
-    return to_csv(pd.DataFrame([_record(comparison) for comparison in comparisons]), DIGITS)
+    many = len(comparisons) > 1
+    rows = [{**_record(c), "verdict": verdict(c, many=many, equivalence=equivalence)} for c in comparisons]
+    return to_csv(pd.DataFrame(rows), DIGITS)
 
 
 def remarks(comparison: Comparison) -> list[str]:
@@ -177,9 +182,9 @@ def _p(difference: Difference, *, many: bool) -> str:
     return f"p {p_value(difference.p)}{holm}"
 
 
-def _bullets(comparison: Comparison) -> str:
+def _bullets(comparison: Comparison, said: str) -> str:
     title = f"**{comparison.model}, {comparison.base.benchmark}**"
-    return "\n".join([title, "", *(f"- {line}" for line in remarks(comparison))])
+    return "\n".join([title, "", f"- {said}", *(f"- {line}" for line in remarks(comparison))])
 
 
 def _markdown(cell: str) -> str:
