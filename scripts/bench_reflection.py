@@ -3,7 +3,8 @@
 `python scripts/bench_reflection.py --model_path demo` measures CPU seconds (device seconds on CUDA) and the peak of
 extra memory; `--accuracy` measures the errors of sketch and support on real triggers of the model; `--together 1 2 4`
 compares the sketch's way, which reads all of W 2 * times times, with the support's, for rows that reflect together;
-`--shape qwen2.5-7b --device cuda` uses a head of that shape with random weights and contexts instead of a model.
+`--shape qwen2.5-7b --device cuda` uses a head of that shape with random weights and contexts instead of a model;
+`--model h100-7b` measures nothing: it prints what a 7B model on an H100 has to read from memory (bytes_model.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from functools import partial
 from unittest.mock import patch
 
 import torch
+from bytes_model import bandwidth, print_model, sketch_bytes, support_bytes
 from torch import Tensor
 
 from srgen import Request, Sampling, SRGenConfig
@@ -44,15 +46,7 @@ def context_of(arguments: argparse.Namespace, length: int) -> tuple[Readout, Ten
     if arguments.shape:
         vocabulary, hidden = SHAPES[arguments.shape]
         dtype = torch.bfloat16 if arguments.device.startswith("cuda") else torch.float32
-        generator = torch.Generator(arguments.device).manual_seed(0)
-        options = {"generator": generator, "device": arguments.device, "dtype": dtype}
-        weight = torch.randn(vocabulary, hidden, **options) * hidden**-0.5
-        states = torch.randn(length, hidden, **options) * 4
-        return (
-            Readout(weight),
-            states,
-            torch.randint(vocabulary, (length,), device=arguments.device, generator=generator),
-        )
+        return random_context(vocabulary, hidden, length, torch.device(arguments.device), dtype)
     engine = TransformersEngine.load(EngineConfig(model_path=arguments.model_path, device=arguments.device))
     model, tokenizer = engine.model, engine.tokenizer
     text = "".join(TEXT.format(n=3 + i, m=2 + i % 5, k=i % 4, p=1 + i % 7) for i in range(length // 20))
@@ -60,6 +54,24 @@ def context_of(arguments: argparse.Namespace, length: int) -> tuple[Readout, Ten
     with torch.inference_mode():
         states = decoder_of(model)(input_ids=ids).last_hidden_state[0]
     return readout_of(model), states.clone(), ids[0]
+
+
+def random_context(
+    vocabulary: int, hidden: int, length: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Readout, Tensor, Tensor]:
+    """A random head and context whose tokens are as unequally likely as those of text.
+
+    One coordinate of the states is constant, and its column of W makes the average distribution a power law; without that
+    nearly every token would belong to the support. With this exponent 4,000 of 49,152 do, as in the demo model.
+    """
+    generator = torch.Generator(device).manual_seed(0)
+    options = {"generator": generator, "device": device, "dtype": dtype}
+    likelihood = torch.arange(1, vocabulary + 1, device=device).float() ** -1.7
+    weight = torch.randn(vocabulary, hidden, **options) * hidden**-0.5
+    states = torch.randn(length, hidden, **options) * 3
+    weight[:, 0], states[:, 0] = likelihood.log() / 16, 16
+    ids = torch.multinomial(likelihood, length, replacement=True, generator=generator)
+    return Readout(weight), states, ids
 
 
 def by_autograd(readout: Readout, states: Tensor, ids: Tensor, config: SRGenConfig) -> Tensor:
@@ -121,7 +133,9 @@ def rows_together(arguments: argparse.Namespace) -> None:
     readout, states, ids = context_of(arguments, max(arguments.lengths))
     sweep = torch.zeros(32 << 20, device=states.device)
     cuda = arguments.device.startswith("cuda")
-    print("| context | rows | sketch, ms | support, ms | sketch / support | tokens of the support |")
+    speed = bandwidth(states.device)
+    print(f"floor: the bytes that must be read and written, at the {speed / 1e9:,.0f} GB/s of a copy on this device")
+    print("| context | rows | sketch, ms (floor) | support, ms (floor) | sketch / support | tokens of the support |")
     print("| --- | --- | --- | --- | --- | --- |")
     for length in arguments.lengths:
         for rows in arguments.together:
@@ -145,7 +159,16 @@ def rows_together(arguments: argparse.Namespace) -> None:
             size = statistics.mean(len(call.args[3]) for call in supported.call_args_list)
             sketch, support = (statistics.median(times[method]) for method in ("sketch", "support"))
             ratio = statistics.median(a / b for a, b in zip(times["sketch"], times["support"], strict=True))
-            print(f"| {length} | {rows} | {sketch:.1f} | {support:.1f} | {ratio:.2f} | {size:,.0f} |", flush=True)
+            weight = readout.weight
+            floors = (
+                sketch_bytes(weight.nbytes),
+                support_bytes(weight.nbytes, weight.itemsize, weight.shape[1], rows, size),
+            )
+            cells = [
+                f"{value:.2f} ({1e3 * floor / speed:.2f})"
+                for value, floor in zip((sketch, support), floors, strict=True)
+            ]
+            print(f"| {length} | {rows} | {' | '.join(cells)} | {ratio:.2f} | {size:,.0f} |", flush=True)
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -258,9 +281,12 @@ def main() -> None:
     parser.add_argument("--tops", type=int, nargs="+", default=[16, 64, 256, 1024])
     parser.add_argument("--sizes", type=int, nargs="*", default=[], help="fixed support sizes that --accuracy tries")
     parser.add_argument("--together", type=int, nargs="+", help="rows that reflect together")
+    parser.add_argument("--model", choices=["h100-7b"], help="print the bytes model of this device and model instead")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
+    if arguments.model:
+        print_model()
+    elif arguments.one:
         measure(arguments)
     elif arguments.accuracy:
         accuracy(arguments)

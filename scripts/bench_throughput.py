@@ -39,7 +39,16 @@ SHAPES = {
         num_key_value_heads=4,
         max_position_embeddings=131072,
         tie_word_embeddings=False,
-    )
+    ),
+    "tiny": Qwen2Config(
+        vocab_size=5003,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=False,
+    ),
 }
 
 
@@ -98,7 +107,8 @@ class Bench:
         """Prompts of `context` tokens: text where there is a tokenizer, else random ids."""
         if isinstance(self.engine.tokenizer, NoTokenizer):
             generator = torch.Generator().manual_seed(0)
-            return torch.randint(1000, 100_000, (count, self.context), generator=generator).tolist()
+            vocabulary = self.model.config.vocab_size
+            return torch.randint(vocabulary, (count, self.context), generator=generator).tolist()
         found = []
         for i in range(count):
             text = TEXT.format(n=3 + i, m=2 + i % 5, k=i % 4, p=1 + i % 7) * (1 + self.context // 20)

@@ -219,10 +219,10 @@ def prompts(count: int = 3, seed: int = 0) -> list[list[int]]:
     return [[generator.randrange(2, END) for _ in range(3 + 7 * index)] for index in range(count)]
 
 
-def check(architecture: str, seed: int = 0) -> Outcome:
+def check(architecture: str, seed: int = 0, device: str = "cpu") -> Outcome:
     """Build an architecture, decode with it, and compare."""
     try:
-        model = tiny(architecture, seed)
+        model = tiny(architecture, seed).to(device)
     except Exception as error:
         return Outcome(architecture, "not built", note=_line(error))
     asked = prompts()
@@ -279,7 +279,7 @@ def decode(
 
 def generated(model: Any, prompt: Sequence[int], processors: Sequence[Any] = ()) -> list[int]:
     """`model.generate` of one prompt alone, so that no padding is involved."""
-    ids = torch.tensor([list(prompt)])
+    ids = torch.tensor([list(prompt)], device=model.device)
     output = model.generate(
         input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW_TOKENS, logits_processor=list(processors)
     )
@@ -291,7 +291,7 @@ def full_passes(model: Any, prompt: Sequence[int]) -> list[int]:
     """Greedy tokens by a pass over the whole text for each."""
     text = list(prompt)
     for _ in range(NEW_TOKENS):
-        ids = torch.tensor([text])
+        ids = torch.tensor([text], device=model.device)
         logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
         text.append(int(logits[0, -1].argmax()))
     return text[len(prompt) :]

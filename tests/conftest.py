@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from srgen.demo_model import demo_folder
@@ -30,5 +32,6 @@ def demo_model() -> None:
 
 @pytest.fixture(scope="session")
 def demo_engine(demo_model: None) -> TransformersEngine:
-    """The embedded model in float32 on the CPU."""
-    return TransformersEngine.load(EngineConfig(model_path="demo", device="cpu", dtype="float32"))
+    """The embedded model in float32, on the CPU unless the environment names another device."""
+    device = os.environ.get("SRGEN_TEST_DEVICE", "cpu")
+    return TransformersEngine.load(EngineConfig(model_path="demo", device=device, dtype="float32"))
