@@ -61,8 +61,8 @@ def random_context(
 ) -> tuple[Readout, Tensor, Tensor]:
     """A random head and context whose tokens are as unequally likely as those of text.
 
-    One coordinate of the states is constant, and its column of W makes the average distribution a power law; without that
-    nearly every token would belong to the support. With this exponent 4,000 of 49,152 do, as in the demo model.
+    One coordinate of the states is constant, and its column of W makes the average distribution a power law: without
+    that, nearly every token would belong to the support. With this exponent 4,000 of 49,152 do, as in the demo model.
     """
     generator = torch.Generator(device).manual_seed(0)
     options = {"generator": generator, "device": device, "dtype": dtype}
