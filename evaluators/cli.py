@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,10 @@ from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConf
 from evaluators.settings.sources import Settings, method_names, read_settings
 from evaluators.settings.weights import weights_of
 from srgen import engines
+from srgen.command_line import command, given
 from srgen.config import Sampling, SRGenConfig
 from srgen.demo_model import DEMO, resolve_model_path
-from srgen.errors import ConfigError, SRGenError
+from srgen.errors import ConfigError
 from srgen.methods.registry import SRGEN, methods
 from srgen.thinking import steers
 
@@ -39,21 +39,12 @@ HOLDS_WEIGHTS = ("transformers", "vllm", "released")
 """Engines for which --model_path is a folder or a hub id; to others it may be anything."""
 QuestionReader = Callable[[Benchmark, DataConfig, int], tuple[list[Question], DataConfig]]
 """(benchmark, which questions, the run's seed) -> questions, and which they turned out to be."""
-USAGE_ERROR = 2
-INTERRUPTED = 130
 
 
+@command
 def main(benchmark: Benchmark, arguments: Sequence[str] | None = None) -> int:
     """Run one benchmark's command; the exit status. A user's mistake is one sentence on stderr and status 2."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
-    logging.addLevelName(logging.WARNING, "warning")
-    try:
-        return run(benchmark, sys.argv[1:] if arguments is None else arguments)
-    except SRGenError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE_ERROR
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return run(benchmark, given(arguments))
 
 
 def run(benchmark: Benchmark, arguments: Sequence[str]) -> int:

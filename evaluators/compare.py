@@ -24,35 +24,33 @@ from evaluators.presentation.comparison_tables import (
 )
 from evaluators.presentation.verdict import verdicts
 from evaluators.records.reading import write_atomically
+from srgen.command_line import Parser, called, command, tell
 from srgen.errors import SRGenError
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        folders = run_folders(options.runs)
-        pairs = compare_all(folders, common=options.common)
-        comparisons = [pair.comparison for pair in pairs if pair.comparison]
-        written = write_tables(comparisons, options.output_dir, equivalence=options.equivalence)
-        print("\n".join([text_table(comparisons), *verdicts(comparisons, equivalence=options.equivalence)]))
-        for comparison in comparisons:
-            print(f"\n{comparison.model}, {comparison.base.benchmark}")
-            print("\n".join(f"  {line}" for line in remarks(comparison)))
-        choosers = choosers_table(_compared_summaries(folders, pairs))
-        if choosers:
-            print(f"\n{choosers}")
-        if options.plot:
-            from evaluators.presentation.plots import plot_pairs  # matplotlib is an extra, and slow to import
+    folders = run_folders(options.runs)
+    pairs = compare_all(folders, common=options.common)
+    comparisons = [pair.comparison for pair in pairs if pair.comparison]
+    written = write_tables(comparisons, options.output_dir, equivalence=options.equivalence)
+    print("\n".join([text_table(comparisons), *verdicts(comparisons, equivalence=options.equivalence)]))
+    for comparison in comparisons:
+        print(f"\n{comparison.model}, {comparison.base.benchmark}")
+        print("\n".join(f"  {line}" for line in remarks(comparison)))
+    choosers = choosers_table(_compared_summaries(folders, pairs))
+    if choosers:
+        print(f"\n{choosers}")
+    if options.plot:
+        from evaluators.presentation.plots import plot_pairs  # matplotlib is an extra, and slow to import
 
-            written += plot_pairs(comparisons, _compared(folders, pairs), options.output_dir)
-    except (SRGenError, OSError) as error:
-        print(f"compare: {error}", file=sys.stderr)
-        return 2
+        written += plot_pairs(comparisons, _compared(folders, pairs), options.output_dir)
     print("\nwritten: " + ", ".join(str(path) for path in written))
     for pair in pairs:
         if pair.refusal:
-            print(f"compare: {pair.refusal}", file=sys.stderr)
+            tell(pair.refusal)
     return int(len(comparisons) < len(pairs))
 
 
@@ -111,8 +109,8 @@ def write_tables(comparisons: Sequence[Comparison], directory: Path, *, equivale
     return [directory / f"comparison.{suffix}" for suffix in texts]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evaluators.compare", description="Compare runs by question.")
+def _parser() -> Parser:
+    parser = Parser(prog=called("compare", "evaluators.compare"), description="Compare runs by question.")
     parser.add_argument(
         "runs",
         nargs="+",

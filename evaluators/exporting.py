@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +13,8 @@ from evaluators.analysis.summary_rows import Summary
 from evaluators.exchange.writers import every_eval_ever, hub_results, inspect_log, lm_eval, tables
 from evaluators.grading import GradingPool
 from evaluators.records.reading import Run, read_run
-from srgen.errors import ConfigError, SRGenError
+from srgen.command_line import Parser, called, command
+from srgen.errors import ConfigError
 
 Writer = Callable[[Run, Summary, Path], list[Path]]
 
@@ -33,14 +32,11 @@ INTO_A_FOLDER: Mapping[str, Writer] = {
 }
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        written = export(options.run, options.to, options.output)
-    except (SRGenError, OSError) as error:
-        print(f"exporting: {error}", file=sys.stderr)
-        return 2
+    written = export(options.run, options.to, options.output)
     print("written: " + ", ".join(str(path) for path in written))
     return 0
 
@@ -76,8 +72,8 @@ def _through(writer: Writer, run: Run, summary: Summary, folder: Path, name: str
         shutil.rmtree(partial)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evaluators.exporting", description="A run in other tools' files.")
+def _parser() -> Parser:
+    parser = Parser(prog=called("export", "evaluators.exporting"), description="A run in other tools' files.")
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
     parser.add_argument("--to", required=True, choices=[*INTO_A_FILE, *INTO_A_FOLDER], help="the format")
     parser.add_argument("-o", "--output", type=Path, help="file or folder to write (default: named after the run)")

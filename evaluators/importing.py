@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,23 +30,16 @@ from evaluators.records.provenance import provenance, questions_hash
 from evaluators.records.reading import read_run
 from evaluators.records.source_verdicts import read_source_verdicts
 from evaluators.settings.run_config import ModelConfig, RunConfig
+from srgen.command_line import Parser, called, command
 from srgen.config import Sampling
-from srgen.errors import ConfigError, SRGenError
+from srgen.errors import ConfigError
 from srgen.methods.registry import SRGEN, named
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
-    options = _parser().parse_args(arguments)
-    try:
-        directory = import_run(options)
-    except (SRGenError, OSError) as error:
-        print(f"importing: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    print(f"Results: {directory}")
+    print(f"Results: {import_run(_parser().parse_args(arguments))}")
     return 0
 
 
@@ -180,9 +172,9 @@ def _notes(run: ImportedRun, matcher: Matcher) -> list[str]:
     return notes
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluators.importing", description="Another tool's generations as a run folder."
+def _parser() -> Parser:
+    parser = Parser(
+        prog=called("import", "evaluators.importing"), description="Another tool's generations as a run folder."
     )
     parser.add_argument("source", type=Path, metavar="SOURCE", help="file or folder with the generations")
     parser.add_argument("--format", help=f"{', '.join(FORMATS)} (default: what the source looks like)")

@@ -5,11 +5,9 @@ Samples beyond what one file should hold lie in script files in a folder beside 
 
 from __future__ import annotations
 
-import argparse
 import base64
 import hashlib
 import io
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,25 +20,24 @@ from evaluators.presentation.report_data import entries, index, pages, run_name,
 from evaluators.presentation.run_table import bounds_line, counts_line, incomplete, number
 from evaluators.presentation.verdict import verdict
 from evaluators.records.reading import Run, read_run, write_atomically
+from srgen.command_line import Parser, called, command
 from srgen.errors import SRGenError
+from srgen.extras import install
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m evaluators.report", description="One HTML file about runs.")
+    parser = Parser(prog=called("report", "evaluators.report"), description="One HTML file about runs.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="default: %(default)s")
     options = parser.parse_args(arguments)
-    try:
-        if options.output.is_dir():
-            raise SRGenError(f"{options.output} is a folder; name the file, such as {options.output / 'report.html'}")
-        beside = write_report(options.runs, options.output)
-    except (SRGenError, OSError) as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 2
+    if options.output.is_dir():
+        raise SRGenError(f"{options.output} is a folder; name the file, such as {options.output / 'report.html'}")
+    beside = write_report(options.runs, options.output)
     print(f"written: {options.output}" + (f", with {beside} pages of samples beside it" if beside else ""))
     return 0
 
@@ -78,7 +75,7 @@ def _render(
     try:
         import jinja2  # an extra
     except ImportError:
-        raise SRGenError("the report needs jinja2: pip install 'srgen[report]'") from None
+        raise SRGenError(f"the report needs jinja2: {install('report')}") from None
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("evaluators.presentation"),
         autoescape=True,

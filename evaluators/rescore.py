@@ -5,9 +5,7 @@ Of an imported run it also shows where its source's own grader disagrees.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from evaluators.records.journal import exclusive
 from evaluators.records.reading import Run, SampleKey, read_run, sample_lines, write_atomically
 from evaluators.records.schema import CONFIG_FILE, SAMPLES_FILE, Sample
 from evaluators.records.source_verdicts import read_source_verdicts
+from srgen.command_line import Parser, called, command
 from srgen.errors import SRGenError
 
 _SHOWN = 20
@@ -46,27 +45,24 @@ class Rescored:
         return [(old, new) for old, new in pairs if (old.status, old.answer) != (new.status, new.answer)]
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m evaluators.rescore", description="Grade finished runs again.")
+    parser = Parser(prog=called("rescore", "evaluators.rescore"), description="Grade finished runs again.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
     parser.add_argument("--dry_run", action="store_true", help="show what would change, write nothing")
     parser.add_argument("--grading_workers", type=int, default=1, help="grading processes (default: %(default)s)")
     parser.add_argument("--grading_timeout", type=float, default=10.0, help="seconds a verdict (default: %(default)s)")
     options = parser.parse_args(arguments)
-    try:
-        if options.grading_workers < 1 or not options.grading_timeout > 0:
-            raise SRGenError("--grading_workers must be at least 1 and --grading_timeout positive seconds")
-        for directory in options.runs:
-            read_run(directory)  # says what is wrong before a lock file is left in some other folder
-            with exclusive(directory), GradingPool(options.grading_workers, options.grading_timeout) as pool:
-                rescored = rescore(read_run(directory), pool)
-                if not options.dry_run:
-                    write(rescored, pool)
-            print(report(rescored, written=not options.dry_run))
-    except (SRGenError, OSError) as error:
-        print(f"rescore: {error}", file=sys.stderr)
-        return 2
+    if options.grading_workers < 1 or not options.grading_timeout > 0:
+        raise SRGenError("--grading_workers must be at least 1 and --grading_timeout positive seconds")
+    for directory in options.runs:
+        read_run(directory)  # says what is wrong before a lock file is left in some other folder
+        with exclusive(directory), GradingPool(options.grading_workers, options.grading_timeout) as pool:
+            rescored = rescore(read_run(directory), pool)
+            if not options.dry_run:
+                write(rescored, pool)
+        print(report(rescored, written=not options.dry_run))
     return 0
 
 

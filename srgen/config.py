@@ -13,8 +13,9 @@ from srgen.errors import ConfigError
 
 ReflectionMode = Literal["support", "sketch", "exact"]
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off", ""})
+TRUE = frozenset({"1", "true", "yes", "on"})
+FALSE = frozenset({"0", "false", "no", "off", ""})
+"""What a switch may be set to."""
 
 
 def _require(holds: bool, message: str) -> None:
@@ -165,8 +166,8 @@ def parse_value(name: str, value: Any, kind: str) -> Any:
 def _parse_bool(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.strip().lower() in _TRUE | _FALSE:
-        return value.strip().lower() in _TRUE
+    if isinstance(value, str) and value.strip().lower() in TRUE | FALSE:
+        return value.strip().lower() in TRUE
     raise ValueError
 
 

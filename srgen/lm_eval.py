@@ -5,9 +5,9 @@ lm-eval has no entry points, so something has to import the model before it look
 
 from __future__ import annotations
 
-import sys
-
+from srgen.command_line import tell
 from srgen.errors import SRGenError
+from srgen.extras import install
 
 
 def main() -> int:
@@ -15,14 +15,14 @@ def main() -> int:
     try:
         from lm_eval.__main__ import cli_evaluate
     except ImportError:
-        print("error: lm-eval is not installed: pip install 'srgen[lm-eval]'", file=sys.stderr)
+        tell(f"lm-eval is not installed: {install('lm-eval')}")
         return 2
     import srgen.plugins.lm_eval  # noqa: F401
 
     try:
         cli_evaluate()
     except SRGenError as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell(str(error))
         return 2
     return 0
 

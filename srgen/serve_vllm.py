@@ -11,9 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from srgen.command_line import command as reported
+from srgen.command_line import given
 from srgen.demo_model import resolve_model_path
 from srgen.engines.vllm.version import ADMISSION, CPU, WORKER, installed, require_vllm
-from srgen.errors import ConfigError, SRGenError
+from srgen.errors import ConfigError
 
 REFUSED = {
     "--worker-cls": "the launcher sets the worker class itself",
@@ -48,16 +50,13 @@ def _server(model: str) -> list[str]:
     return [found, "serve", model]
 
 
+@reported
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replace this process by vLLM's server; returns 2 after a user's mistake."""
-    try:
-        require_vllm()
-        words = command(sys.argv[1:] if arguments is None else arguments)
-        print(" ".join(words), flush=True)
-        os.execv(words[0], words)
-    except SRGenError as error:
-        print(f"error: {error}", file=sys.stderr)
-    return 2
+    require_vllm()
+    words = command(given(arguments))
+    print(" ".join(words), flush=True)
+    os.execv(words[0], words)
 
 
 if __name__ == "__main__":

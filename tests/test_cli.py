@@ -281,7 +281,7 @@ def test_folder_without_a_model_and_no_model(tmp_path: Path, capsys: pytest.Capt
     ("content", "says"),
     [
         ("temprature: 1", "unknown key 'temprature' in {file}; did you mean 'temperature'?"),
-        ("zzzzzz: 1", "unknown key 'zzzzzz' in {file}; known: model_path, "),
+        ("zzzzzz: 1", "unknown key 'zzzzzz' in {file}; known: model_path, backend, dtype and "),
         ("config: a.yaml", "unknown key 'config'"),
         ("1: 2", "unknown key '1'"),
         ("times: three", "times in {file} must be of type int, not 'three'"),

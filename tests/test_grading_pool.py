@@ -182,16 +182,24 @@ def test_explain_names_the_rule_both_readings_and_the_reader() -> None:
         assert part in done.stdout
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"id": 1}'])
-def test_a_line_that_is_no_case_gets_one_sentence(line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (b"{", "not JSON: Expecting property name enclosed in double quotes"),
+        (b"[]", "not an object"),
+        (b'{"id": 1}', "it has no 'response'"),
+        (b'{"response": "\xe9"}', "not UTF-8"),
+    ],
+)
+def test_a_line_that_is_no_case_gets_one_sentence(line: bytes, fault: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "evaluators.grading"],
         cwd=ROOT,
-        input=line + "\n",
+        input=line + b"\n",
         capture_output=True,
-        text=True,
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("grading: line 1 is not a case")
-    assert "Traceback" not in done.stderr
+    assert done.stderr.decode() == (
+        f"error: line 1 is not a case ({fault}); a case is a JSON object with id, benchmark_kind, gold and response\n"
+    )

@@ -41,8 +41,9 @@ SRGEN = (
     ("engines.base",),
     ("methods.contract",),
     ("config",),
+    ("command_line",),
     ("suggest", "discovery"),
-    ("errors",),
+    ("errors", "extras"),
 )
 """The same for srgen; its other files, `api` and the commands, stand above."""
 ONLY = {

@@ -172,7 +172,9 @@ def test_a_package_that_is_not_installed_is_one_sentence(
     flags = ["--backend", "openai", "--base_url", "http://127.0.0.1:9/v1", "--output_dir", str(tmp_path / "results")]
     assert main(["mini", "--model_path", "srgen", *flags]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-1] == "error: the openai backend needs the openai package: pip install 'srgen[openai]'"
+    assert lines[-1] == (
+        "error: the openai backend needs the openai package: run `pip install -e '.[openai]'` in the project's clone"
+    )
     assert not any("Traceback" in line for line in lines)
 
 

@@ -118,4 +118,6 @@ def test_missing_matplotlib_is_one_sentence(
     monkeypatch.delitem(sys.modules, "evaluators.presentation.plots", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main([*map(str, pair), "--plot", "--output_dir", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == "compare: plots need matplotlib: pip install 'srgen[report]'\n"
+    assert capsys.readouterr().err == (
+        "error: plots need matplotlib: run `pip install -e '.[report]'` in the project's clone\n"
+    )

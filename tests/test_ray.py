@@ -34,7 +34,7 @@ from scripted_run import (
 
 from srgen.errors import ConfigError
 
-ray = pytest.importorskip("ray", reason="Ray is an extra: pip install srgen[ray]")
+ray = pytest.importorskip("ray", reason="Ray is an extra")
 
 WORKERS = 4
 NODE = {"num_cpus": WORKERS // 2, "num_gpus": 0, "object_store_memory": 80 * 2**20}
@@ -49,7 +49,9 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_without_ray_the_run_ends_with_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "evaluators.running.ray_fleet", raising=False)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"the ray launcher needs Ray: pip install 'srgen\[ray\]'"):
+    with pytest.raises(
+        ConfigError, match=r"the ray launcher needs Ray: run `pip install -e '.\[ray\]'` in the project's clone"
+    ):
         run(tmp_path, Script(), config=run_config(launcher="ray"))
 
 

@@ -234,4 +234,6 @@ def test_mistakes_are_one_sentence(
     summarise(run, first_words)
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert main([str(run), "-o", str(tmp_path / "r.html")]) == 2
-    assert capsys.readouterr().err == "report: the report needs jinja2: pip install 'srgen[report]'\n"
+    assert capsys.readouterr().err == (
+        "error: the report needs jinja2: run `pip install -e '.[report]'` in the project's clone\n"
+    )

@@ -74,7 +74,9 @@ def test_a_package_that_is_not_installed_is_one_sentence(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     assert main([]) == 2
-    assert capsys.readouterr().err == f"error: the server needs {package}: pip install 'srgen[server]'\n"
+    assert capsys.readouterr().err == (
+        f"error: the server needs {package}: run `pip install -e '.[server]'` in the project's clone\n"
+    )
 
 
 @pytest.mark.parametrize("stops", [(), ("äß",), ("Ω",), ("zz", "é€x")])

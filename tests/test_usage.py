@@ -76,6 +76,7 @@ FILES: dict[str, str | bytes] = {
     "q.txt": "x",
     "bad.parquet": b"PAR1",
     "unknown.yaml": "temprature: 1",
+    "limit.yaml": "limit: 1",
     "list.yaml": "- 1",
     "broken.yaml": "a: [",
     "type.yaml": "times: many",
@@ -91,6 +92,23 @@ USAGES: list[tuple[str, str, str]] = [
     ("mini", f"{M} extra", "unexpected argument 'extra'; flags start with two dashes"),
     ("mini", f"{M} --temprature 1", "unknown flag '--temprature'; did you mean '--temperature'?"),
     ("mini", f"{M} --set_minimal_threshold", "--set_minimal_threshold has no effect in the released code"),
+    # words of other tools
+    ("mini", f"{M} --limit 5", "unknown flag '--limit'; use --eval_samples N"),
+    ("mini", f"{M} --limit=5", "unknown flag '--limit'; use --eval_samples N"),
+    ("mini", f"{M} --srgen", "unknown flag '--srgen'; use --method srgen"),
+    ("mini", f"{M} --num_samples 4", "use --average K for samples of every question, --eval_samples N for a subset"),
+    ("mini", f"{M} --n 4", "use --average K for samples of every question, --eval_samples N for a subset"),
+    ("mini", f"{M} -n 4", "use --average K for samples of every question, --eval_samples N for a subset"),
+    ("mini", f"{M} --max-tokens 4", "unknown flag '--max-tokens'; use --max_new_tokens N"),
+    ("mini", "--model m", "unknown flag '--model'; use --model_path MODEL"),
+    ("mini", f"{M} --tp 2", "unknown flag '--tp'; use --tensor_parallel N"),
+    ("mini", f"{M} --tasks aime", "unknown flag '--tasks'; use the benchmark's name in place of a flag"),
+    ("mini", f"{M} --qqqq", "unknown flag '--qqqq'; python -m evaluators mini --help lists all"),
+    ("mini", f"{M} --entropy", "unknown flag '--entropy'; did you mean '--record_entropy'"),
+    ("mini", "--config limit.yaml", "unknown key 'limit' in limit.yaml; use --eval_samples N"),
+    ("mini", f"{M} --use_entropy_control maybe", "unexpected argument 'maybe'"),
+    ("mini", f"{M} --no-parallel true", "--no-parallel takes no value, not 'true'; give --parallel or --no-parallel"),
+    ("mini", f"{M} --parallel=2", "--parallel must be of type bool, not '2'"),
     ("mini", f"{M} --temperature hot", "--temperature must be of type float, not 'hot'"),
     ("mini", f"{M} --temperature 0", "temperature must be positive, not 0.0; for greedy decoding"),
     ("mini", f"{M} --temperature -1", "temperature must be positive"),
@@ -203,7 +221,8 @@ USAGES: list[tuple[str, str, str]] = [
     ("evaluators.compare", "base average-four", "average must be a number of samples, not 'four'"),
     ("evaluators.compare", "base latin", "samples.jsonl, line 1, is damaged: 'utf-8' codec can't decode"),
     ("evaluators.compare", "base srgen --output_dir file", "File exists: 'file'"),
-    ("evaluators.compare", "base srgen --plots", "unrecognized arguments: --plots"),
+    ("evaluators.compare", "base srgen --plots", "unknown flag '--plots'; did you mean '--plot'?"),
+    ("evaluators.compare", "base srgen --out x", "unknown flag '--out'; did you mean"),
     # report
     ("evaluators.report", "", "the following arguments are required: RUN"),
     ("evaluators.report", "nowhere", "nowhere does not exist"),
@@ -238,7 +257,20 @@ USAGES: list[tuple[str, str, str]] = [
     (SERVE, "--top_p 2", "top_p must lie in (0, 1], not 2.0"),
     (SERVE, "--temperature -1", "temperature must be at least 0, not -1.0"),
     (SERVE, "--times 0", "times must be at least 1 optimisation step, not 0"),
-    (SERVE, "--prot 1", "unrecognized arguments: --prot 1"),
+    (SERVE, "--prot 1", "unknown flag '--prot'; did you mean '--port'?"),
+    # the console script
+    ("evaluators.console", "", "usage:"),
+    ("evaluators.console", "evla", "unknown command 'evla'; did you mean 'eval'?"),
+    ("evaluators.console", "eval", "usage: python -m evaluators NAME"),
+    ("evaluators.console", "eval --model_path m mini", "the benchmark's name comes first"),
+    ("evaluators.console", "eval mini", "--model_path is missing"),
+    ("evaluators.console", "list nowhere", "there is no folder nowhere; name the folder that --output_dir was given"),
+    ("evaluators.console", "compare base", "takes a base and at least one other run: 1 given"),
+    ("evaluators.console", "study nowhere.yaml", "nowhere.yaml cannot be read"),
+    ("evaluators.console", "import nowhere --benchmark mini", "nowhere"),
+    ("evaluators.console", "export nowhere --to csv", "nowhere is not a run's directory"),
+    ("evaluators.console", "demo --statsu", "unknown flag '--statsu'; did you mean '--status'?"),
+    ("srgen.demo_model", "--hepl", "unknown flag '--hepl'; did you mean '--help'?"),
 ]
 
 
@@ -266,7 +298,9 @@ def test_a_wrong_usage_is_one_sentence_and_status_2(
     assert out == ""
     assert says in error
     assert "Traceback" not in error
+    said = [line for line in error.splitlines() if not line.startswith("warning: ")]
+    assert says.startswith("usage:") or (len(said) == 1 and said[0].startswith("error: ")), error
 
 
 def test_the_table_is_as_long_as_it_says() -> None:
-    assert len(USAGES) == len({(command, arguments) for command, arguments, _ in USAGES}) >= 120
+    assert len(USAGES) == len({(command, arguments) for command, arguments, _ in USAGES}) >= 160

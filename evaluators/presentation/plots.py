@@ -18,6 +18,7 @@ from evaluators.presentation.comparison_tables import side_names
 from evaluators.records.reading import read_lines, read_reflections
 from evaluators.records.schema import REFLECTIONS_FILE, SAMPLES_FILE
 from srgen.errors import SRGenError
+from srgen.extras import install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ try:
     from matplotlib import figure as figures
     from matplotlib import patches, ticker
 except ImportError:
-    raise SRGenError("plots need matplotlib: pip install 'srgen[report]'") from None
+    raise SRGenError(f"plots need matplotlib: {install('report')}") from None
 
 # Okabe and Ito's blue, orange and grey differ in lightness too; lines differ in dash, bars in hatching.
 BASE, OTHER, NEUTRAL = "#0072B2", "#E69F00", "#D0D0D0"

@@ -22,13 +22,14 @@ from evaluators.running.local_fleet import GRACE_SECONDS
 from evaluators.running.workers import Died, EngineFactory, Left, Order, Report, Stop, last_words, serve
 from evaluators.settings.run_config import RunConfig
 from srgen.errors import ConfigError
+from srgen.extras import install
 
 try:
     import ray
     from ray.actor import ActorHandle
     from ray.exceptions import RayError
 except ImportError:
-    raise ConfigError("the ray launcher needs Ray: pip install 'srgen[ray]'") from None
+    raise ConfigError(f"the ray launcher needs Ray: {install('ray')}") from None
 
 _CONNECT_SECONDS = 10.0
 _EXCHANGE_SECONDS = 1.0

@@ -8,13 +8,15 @@ from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, RawDescrip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
 from evaluators.benchmarks.benchmark import Benchmark
 from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS, REPLACED
-from srgen.config import SRGenConfig
+from evaluators.settings.other_tools import meant
+from srgen.command_line import Parser, called
+from srgen.config import FALSE, TRUE, SRGenConfig
 from srgen.errors import ConfigError
 from srgen.methods.registry import SRGEN, parse
 from srgen.suggest import unknown_name
@@ -84,11 +86,39 @@ def method_names(settings: Settings) -> tuple[str, ...]:
 
 def parse_arguments(benchmark: Benchmark, arguments: Sequence[str]) -> dict[str, Any]:
     """The flags that are given, by name. Raises ConfigError for an unknown flag or a value of the wrong type."""
-    namespace, rest = parser_of(benchmark).parse_known_args(arguments)
+    arguments = _switches(arguments)
+    parser = parser_of(benchmark)
+    namespace, rest = parser.parse_known_args(arguments)
     if rest:
-        raise _unknown_argument(rest[0])
+        raise _unknown_argument(rest[0], parser.prog)
     _check_twice(arguments)
     return {name: BY_NAME[name].parse(value, f"--{name}") for name, value in vars(namespace).items()}
+
+
+def _switches(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a switch's value, as in `--parallel true` or `--parallel=no`, in the switch itself."""
+    found: list[str] = []
+    for argument in arguments:
+        flag, _, value = argument.partition("=")
+        if value and _is_switch(flag):
+            found.append(_switch(flag, value))
+        elif found and _is_switch(found[-1]) and argument.lower() in TRUE | FALSE - {""}:
+            found[-1] = _switch(found[-1], argument)
+        else:
+            found.append(argument)
+    return found
+
+
+def _is_switch(flag: str) -> bool:
+    name = flag.removeprefix("--").removeprefix("no-")
+    return flag.startswith("--") and name in BY_NAME and BY_NAME[name].kind == "bool"
+
+
+def _switch(flag: str, value: str) -> str:
+    name = flag.removeprefix("--")
+    if name.startswith("no-"):
+        raise ConfigError(f"{flag} takes no value, not {value!r}; give --{name.removeprefix('no-')} or {flag}")
+    return f"--{name}" if BY_NAME[name].parse(value, flag) else f"--no-{name}"
 
 
 def _check_twice(arguments: Sequence[str]) -> None:
@@ -109,28 +139,24 @@ def _check_twice(arguments: Sequence[str]) -> None:
             log.warning("--%s is given %d times; the last, %s, holds", name, len(values), values[-1])
 
 
-def _unknown_argument(argument: str) -> ConfigError:
+def _unknown_argument(argument: str, command: str) -> ConfigError:
+    name = argument.lstrip("-").split("=", maxsplit=1)[0]
+    if argument.startswith("-") and name in REPLACED:
+        return ConfigError(f"--{name} {REPLACED[name]}")
+    if argument.startswith("-") and (error := meant(name)):
+        return error
     if not argument.startswith("--"):
         return ConfigError(f"unexpected argument {argument!r}; flags start with two dashes")
-    name = argument[2:].split("=", maxsplit=1)[0]
-    if name in REPLACED:
-        return ConfigError(f"--{name} {REPLACED[name]}")
-    return unknown_name("flag", f"--{name}", [f"--{known}" for known in BY_NAME])
-
-
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(message)
+    return unknown_name("flag", f"--{name}", [f"--{known}" for known in BY_NAME], help_with=f"{command} --help")
 
 
 def parser_of(benchmark: Benchmark) -> ArgumentParser:
     """The parser of one benchmark's command; it gives only the flags that are given, as text or bool."""
-    parser = _Parser(
-        prog=f"python -m evaluators {benchmark.command or benchmark.name}",
+    parser = Parser(
+        prog=f"{called('eval', 'evaluators')} {benchmark.command or benchmark.name}",
         usage="%(prog)s --model_path PATH [--method NAME] [flags]",
         description=f"{benchmark.title}: a base run, or with --method srgen an SRGen run.",
         epilog="Flags win over the file of --config, the file over the environment, that over the defaults.",
-        allow_abbrev=False,
         argument_default=SUPPRESS,
         formatter_class=RawDescriptionHelpFormatter,
     )
@@ -164,7 +190,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     values = {}
     for key, value in (content or {}).items():
         if key not in known:
-            raise unknown_name("key", str(key), known, where=f" in {path}")
+            raise meant(str(key), f" in {path}") or unknown_name("key", str(key), known, where=f" in {path}")
         if value is not None:
             values[key] = BY_NAME[key].parse(value, f"{key} in {path}")
     return values

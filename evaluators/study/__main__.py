@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +11,12 @@ from evaluators.study import work
 from evaluators.study.cells import Cell
 from evaluators.study.overview import commands, counts, failures, status_table
 from evaluators.study.reading import Study, read_study
-from srgen.errors import SRGenError
-
-USAGE_ERROR = 2
+from srgen.command_line import Parser, called, command
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when all cells are complete, 1 when some failed or a disk is full, 130 when interrupted."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
-    logging.addLevelName(logging.WARNING, "warning")
     options = _parser().parse_args(arguments)
     try:
         study = read_study(options.study)
@@ -32,9 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(status_table(work.statuses(study, cells)))
             return DONE
         return _run(study, cells)
-    except SRGenError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE_ERROR
     except KeyboardInterrupt:
         print("\nStopped at once; the same command goes on from there.", file=sys.stderr)
         return INTERRUPTED
@@ -82,9 +74,9 @@ def _run(study: Study, cells: Sequence[Cell]) -> int:
     return DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluators.study",
+def _parser() -> Parser:
+    parser = Parser(
+        prog=called("study", "evaluators.study"),
         description="Run every cell of a study (models x benchmarks x methods) and print its table. docs/studies.md",
     )
     parser.add_argument("study", type=Path, metavar="STUDY.yaml")

@@ -13,12 +13,13 @@ from typing import Any
 from srgen.engines import EngineConfig
 from srgen.engines.base import Completion, FinishReason, Message, Reflection, Request
 from srgen.errors import ConfigError
+from srgen.extras import install
 from srgen.overrides import as_overrides
 
 try:
     import openai
 except ImportError:
-    raise ConfigError("the openai backend needs the openai package: pip install 'srgen[openai]'") from None
+    raise ConfigError(f"the openai backend needs the openai package: {install('openai')}") from None
 
 ATTEMPTS = 20
 """Further attempts at a request, with exponential backoff up to 8 s: about two minutes."""

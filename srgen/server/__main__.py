@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from srgen.errors import ConfigError, SRGenError
+from srgen.command_line import Parser, called, command
+from srgen.errors import ConfigError
+from srgen.extras import install
 from srgen.server.settings import METHOD, OWN, ServerConfig, read_file
 
-USAGE_ERROR = 2
 
-
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve; the exit status. A user's mistake is one sentence on stderr and status 2."""
-    try:
-        serve(settings(arguments))
-    except SRGenError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE_ERROR
+    serve(settings(arguments))
     return 0
 
 
 def settings(arguments: Sequence[str] | None = None) -> ServerConfig:
     """The settings of a command line: its flags win over its file. Raises ConfigError."""
-    parser = argparse.ArgumentParser(prog="python -m srgen.server", description="OpenAI-compatible server with SRGen.")
+    parser = Parser(prog=called("serve", "srgen.server"), description="OpenAI-compatible server with SRGen.")
     parser.add_argument("--config", type=Path, metavar="FILE", help="JSON file with any of these settings")
     for name, (kind, default) in (OWN | METHOD).items():
         options: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind == "bool" else {"metavar": kind}
@@ -47,7 +43,7 @@ def serve(config: ServerConfig) -> None:
 
         from srgen.server.app import create_app
     except ImportError as error:
-        raise ConfigError(f"the server needs {error.name}: pip install 'srgen[server]'") from error
+        raise ConfigError(f"the server needs {error.name}: {install('server')}") from error
     from srgen.engines.transformers.engine import TransformersEngine
 
     app = create_app(config, TransformersEngine.load(config.engine))
@@ -58,4 +54,4 @@ def serve(config: ServerConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

