@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,15 +26,17 @@ from evaluators.presentation.comparison_tables import (
 from evaluators.presentation.verdict import verdicts
 from evaluators.records.reading import write_atomically
 from srgen.command_line import Parser, called, command, tell
-from srgen.errors import SRGenError
+from srgen.errors import ConfigError, SRGenError
 
 
 @command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     folders = run_folders(options.runs)
-    pairs = compare_all(folders, common=options.common)
+    pairs = compare_all(
+        folders, common=options.common, sequential=options.sequential, smallest_effect=options.smallest_effect
+    )
     comparisons = [pair.comparison for pair in pairs if pair.comparison]
     written = write_tables(comparisons, options.output_dir, equivalence=options.equivalence)
     print("\n".join([text_table(comparisons), *verdicts(comparisons, equivalence=options.equivalence)]))
@@ -54,17 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(len(comparisons) < len(pairs))
 
 
-def compare_all(runs: Sequence[Path], *, common: bool = False) -> list[Pair]:
+def compare_all(
+    runs: Sequence[Path], *, common: bool = False, sequential: bool = False, smallest_effect: float | None = None
+) -> list[Pair]:
     """Every run with its base (`evaluators.analysis.pairing`); p-values are adjusted over all of them.
 
-    Raises SRGenError where a run is missing, or none can be compared.
+    Options as in `pair_up`. Raises SRGenError where a run is missing, or none can be compared.
     """
     if len(runs) < 2:
         raise SRGenError(f"a comparison takes a base and at least one other run: {len(runs)} given")
     summaries = [load_summary(run) for run in runs]
     which = named_pairs(runs) or bases(summaries)
     check_pairs([(runs[base], runs[other]) for base, other in which])
-    pairs = pair_up(summaries, runs, which, common=common)
+    pairs = pair_up(summaries, runs, which, common=common, sequential=sequential, smallest_effect=smallest_effect)
     if not any(pair.comparison for pair in pairs):
         raise SRGenError("; ".join(pair.refusal for pair in pairs))
     return pairs
@@ -122,6 +127,17 @@ def _parser() -> Parser:
     parser.add_argument(
         "--equivalence", type=_points, metavar="POINTS", help="also test whether the runs are the same within POINTS"
     )
+    parser.add_argument(
+        "--sequential",
+        action="store_true",
+        help="stop at the first complete round (sample k of every question in both runs) that settles the comparison",
+    )
+    parser.add_argument(
+        "--smallest_effect",
+        type=_points,
+        metavar="POINTS",
+        help="with --sequential: also stop once the second run is known to be better by less than POINTS",
+    )
     parser.add_argument("--plot", action="store_true", help="also write the plots, as PNG and SVG (extra: report)")
     parser.add_argument(
         "--output_dir", type=Path, default=Path("comparison"), help="where to write (default: %(default)s)"
@@ -129,10 +145,22 @@ def _parser() -> Parser:
     return parser
 
 
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    options = _parser().parse_args(arguments)
+    if options.sequential and options.equivalence is not None:
+        raise ConfigError("--equivalence tests at a K fixed beforehand; with --sequential, give --smallest_effect")
+    if options.smallest_effect is not None and not options.sequential:
+        raise ConfigError("--smallest_effect goes with --sequential")
+    return options
+
+
 def _points(text: str) -> float:
-    points = float(text)
+    try:
+        points = float(text)
+    except ValueError:
+        points = math.nan
     if not 0 < points <= 100:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of points between 0 and 100")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of points above 0 and up to 100")
     return points
 
 

@@ -99,3 +99,42 @@ def test_too_few_questions_are_never_told_to_take_more_samples(tmp_path: Path) -
     """With five questions the sign-flip test gives at least 2 / 2^5, whatever K."""
     text = verdict(compare_pairs(runs(tmp_path, [0] * 5, [4] * 5, 4))[0], many=False)
     assert text == "not settled: fewer than 6 questions never settle a comparison, whatever K"
+
+
+def test_a_sequential_comparison_stops_at_the_round_that_settles_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = runs(tmp_path, [0] * 30, [8] * 12 + [0] * 18, 8)
+    assert main([*map(str, pair), "--sequential", "--output_dir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "Avg@2" in out
+    assert "SRGen is better on these questions" in out
+    assert "sequential: settled after round 2 of 8 complete ones" in out
+    row = next(csv.DictReader((tmp_path / "comparison.csv").open()))
+    assert float(row["avg@k_low"]) > 0
+    assert float(row["avg@k_p"]) <= 0.05
+    assert row["cons@k_low"] == row["cons@k_p"] == ""
+
+
+def test_samples_outside_complete_rounds_do_not_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = runs(tmp_path, [0] * 30, [8] * 12 + [0] * 18, 8, missing=8 * 30 - 45)
+    assert main([*map(str, pair), "--sequential", "--output_dir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "not settled after round 1 of 1 complete ones" in out
+    assert "not settled after 1 rounds" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--smallest_effect", "5"], "--smallest_effect goes with --sequential"),
+        (["--sequential", "--equivalence", "5"], "with --sequential, give --smallest_effect"),
+        (["--equivalence", "lots"], "lots is not a number of points"),
+        (["--equivalence", "0"], "0 is not a number of points"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), str(tmp_path), *options]) == 2
+    assert told in capsys.readouterr().err

@@ -14,6 +14,7 @@ from evaluators.analysis.inference import Interval
 from evaluators.analysis.metrics import FloatArray, IntArray
 from evaluators.analysis.paired import paired_estimate
 from evaluators.analysis.power import Power, power
+from evaluators.analysis.sequential import Decision
 from evaluators.analysis.summary_rows import Summary, classes_of
 from srgen.errors import SRGenError
 
@@ -53,6 +54,8 @@ class Comparison:
     power: Power
     notes: tuple[str, ...]
     """What a reader must know before believing the numbers."""
+    decision: Decision | None = None
+    """Where a sequential comparison stopped, or stands; None for one at a K that was fixed beforehand."""
 
     @property
     def samples(self) -> int:

@@ -43,11 +43,11 @@ def se_same_questions(accuracy: FloatArray, samples: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment for several tests, in the order given."""
-    order = np.argsort(p_values)
-    adjusted = np.empty(len(p_values))
+    """Holm's step-down adjustment for several tests, in the order given; NaN, where nothing was tested, stays."""
+    order = [index for index in np.argsort(p_values) if not math.isnan(p_values[index])]
+    adjusted = np.full(len(p_values), math.nan)
     floor = 0.0
     for rank, index in enumerate(order):
-        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[index]))
+        floor = max(floor, min(1.0, (len(order) - rank) * p_values[index]))
         adjusted[index] = floor
     return [float(p) for p in adjusted]

@@ -42,6 +42,6 @@ def _is_stale(summary: Summary, folder: Path) -> bool:
     """Whether the samples are others than those that were summarised. Raises SRGenError where they are damaged."""
     if summary.journal_hash:
         return summary.journal_hash != journal_hash(folder)
-    samples = read_run(folder).samples.values()  # from before the hash was written: what can be counted is
+    samples = read_run(folder).counted  # from before the hash was written: what can be counted is
     counted = (len(samples), sum(s.correct for s in samples), sum(s.generated_tokens for s in samples))
     return counted != (summary.samples - summary.missing, summary.by_question["correct"].sum(), summary.tokens)

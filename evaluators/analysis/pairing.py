@@ -10,6 +10,8 @@ from pathlib import Path
 
 from evaluators.analysis.comparison import Comparison, adjust, compare
 from evaluators.analysis.configurations import configuration_notes
+from evaluators.analysis.sequential_comparison import looked_at
+from evaluators.analysis.sequential_comparison import sequential as cut_off
 from evaluators.analysis.summary_rows import Summary
 from evaluators.records.schema import CONFIG_FILE
 from srgen.errors import SRGenError
@@ -49,13 +51,28 @@ def pair_up(
     which: Sequence[tuple[int, int]] | None = None,
     *,
     common: bool = False,
+    sequential: bool = False,
+    smallest_effect: float | None = None,
 ) -> list[Pair]:
     """The pairs (base, other) of `which`, or of `bases`, compared; p-values are adjusted over all of them.
 
-    `runs` are the folders or summary CSVs that the summaries are of, `common` as in `compare`.
+    `runs` are the folders or summary CSVs that the summaries are of, `common` as in `compare`. With `sequential`, and
+    where sampling was stopped by looking at the runs, each is compared at the round that settles it; `smallest_effect`
+    as in `evaluators.analysis.sequential_comparison`.
     """
-    chosen = bases(summaries) if which is None else which
-    pairs = [_pair(summaries, runs, base, other, common=common) for base, other in chosen]
+
+    def paired(base: int, other: int) -> Pair:
+        try:
+            beside = configuration_notes(runs[base], runs[other])
+            found = compare(summaries[base], summaries[other], common=common, beside=beside)
+            both = runs[base], runs[other]
+            if sequential or looked_at(both):
+                found = cut_off(found, both, smallest_effect)
+            return Pair(base, other, found)
+        except SRGenError as refusal:
+            return Pair(base, other, None, str(refusal))
+
+    pairs = [paired(base, other) for base, other in (bases(summaries) if which is None else which)]
     adjusted = iter(adjust([pair.comparison for pair in pairs if pair.comparison]))
     return [dataclasses.replace(pair, comparison=next(adjusted)) if pair.comparison else pair for pair in pairs]
 
@@ -85,11 +102,3 @@ def named_pairs(runs: Sequence[Path]) -> list[tuple[int, int]]:
     if len(set(runs)) == len(runs) or len(runs) % 2:
         return []
     return [(run, run + 1) for run in range(0, len(runs), 2)]
-
-
-def _pair(summaries: Sequence[Summary], runs: Sequence[Path], base: int, other: int, *, common: bool) -> Pair:
-    try:
-        beside = configuration_notes(runs[base], runs[other])
-        return Pair(base, other, compare(summaries[base], summaries[other], common=common, beside=beside))
-    except SRGenError as refusal:
-        return Pair(base, other, None, str(refusal))

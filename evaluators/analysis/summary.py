@@ -197,7 +197,7 @@ def _bounds(classes: IntArray, is_open: BoolArray) -> dict[str, Any]:
 
 
 def _readers(run: Run) -> dict[str, int]:
-    readers = Counter(sample.reader for sample in run.samples.values())
+    readers = Counter(sample.reader for sample in run.counted)
     return {column: readers[reader] for column, reader in READERS.items()}
 
 
@@ -208,7 +208,7 @@ def _counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _cost(run: Run, accuracy: FloatArray) -> dict[str, Any]:
-    samples = list(run.samples.values())
+    samples = run.counted
     tokens = sum(sample.generated_tokens for sample in samples)
     return {
         "tokens": tokens,

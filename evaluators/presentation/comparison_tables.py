@@ -144,7 +144,7 @@ def csv_table(comparisons: Sequence[Comparison], *, equivalence: float | None = 
 
 def remarks(comparison: Comparison) -> list[str]:
     """What must be read beside the numbers: what could be found, what is missing, what it cost."""
-    lines = [_detectable_line(comparison), _settle_line(comparison)]
+    lines = [] if comparison.decision else [_detectable_line(comparison), _settle_line(comparison)]
     for name, summary in _sides(comparison):
         if incomplete(summary):
             lines.append(f"{name}: {counts_line(summary)}; {bounds_line(summary)}")
@@ -174,6 +174,8 @@ def _rates(difference: Difference) -> str:
 
 
 def _interval(difference: Difference) -> str:
+    if math.isnan(difference.interval.low):
+        return "-"
     return f"[{limit(difference.interval.low)}, {limit(difference.interval.high)}]"
 
 

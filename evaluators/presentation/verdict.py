@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from evaluators.analysis.comparison import Comparison, question_values
 from evaluators.analysis.paired import equivalence_p
 from evaluators.analysis.power import FEWEST
+from evaluators.analysis.sequential import Decision
 from evaluators.presentation.run_table import LEVEL_OF_TESTS, number, p_value
 
 
@@ -37,7 +38,16 @@ def _difference(comparison: Comparison, *, many: bool) -> str:
     if p <= LEVEL_OF_TESTS:
         better = _is(comparison, "better" if difference.delta > 0 else "worse")
         return f"{better} on these questions ({_p(p)}{', by Holm' if many else ''})"
+    if comparison.decision:
+        return _unsettled(comparison, comparison.decision)
     return f"not settled: {_what_it_takes(comparison)}"
+
+
+def _unsettled(comparison: Comparison, decision: Decision) -> str:
+    if decision.outcome == "futile":
+        most = f"by less than {number(100 * decision.interval.high)} points"
+        return f"{_is(comparison, f'better {most}')}, if at all, on these questions"
+    return f"not settled after {decision.rounds} rounds: more samples may settle it, and every look is allowed"
 
 
 def _is(comparison: Comparison, word: str) -> str:

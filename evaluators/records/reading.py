@@ -21,6 +21,7 @@ from evaluators.records.schema import (
     SAMPLES_FILE,
     Sample,
 )
+from evaluators.records.stopped import Stopped, stopped
 from srgen.errors import SRGenError
 from srgen.methods.registry import SRGEN, named
 
@@ -51,6 +52,8 @@ class Run:
     """Those that the journal holds; any other is missing."""
     wall_seconds: float
     """NaN where the run never wrote it."""
+    stopped: Stopped | None = None
+    """Where a campaign stopped it."""
 
     @property
     def journal_hash(self) -> str:
@@ -59,8 +62,13 @@ class Run:
 
     @property
     def samples_per_question(self) -> int:
-        """K."""
-        return int(self.config["run"]["average"])
+        """K: the planned one, or the rounds that were sampled of a run that a campaign stopped."""
+        return self.stopped.rounds if self.stopped else int(self.config["run"]["average"])
+
+    @property
+    def counted(self) -> list[Sample]:
+        """The samples up to K; a campaign that stopped leaves a few later ones."""
+        return [sample for sample in self.samples.values() if sample.sample < self.samples_per_question]
 
     @property
     def benchmark(self) -> str:
@@ -92,7 +100,8 @@ def read_run(directory: Path) -> Run:
         raise SRGenError(f"{directory} has no questions: {QUESTIONS_JSONL} is missing or empty")
     timing = directory / TIMING_FILE
     seconds = json.loads(timing.read_text("utf-8"))["wall_seconds"] if timing.is_file() else float("nan")
-    return Run(directory, config, questions, _samples(directory, config, questions), float(seconds))
+    samples = _samples(directory, config, questions)
+    return Run(directory, config, questions, samples, float(seconds), stopped(directory))
 
 
 def journal_hash(directory: Path) -> str:

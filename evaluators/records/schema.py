@@ -20,6 +20,7 @@ SIGNALS_FILE = "signals.f16"
 QUESTIONS_CSV = "questions.csv"
 SUMMARY_CSV = "summary.csv"
 CHOOSERS_CSV = "choosers.csv"
+CAMPAIGN_FILE = "campaign.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

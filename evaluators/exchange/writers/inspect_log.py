@@ -164,9 +164,9 @@ def _header(run: Run, summary: Summary, samples: int) -> dict[str, Any]:
             "completed_at": ended_at,
             "model_usage": {
                 model_path(run): {
-                    "input_tokens": sum(sample.prompt_tokens for sample in run.samples.values()),
+                    "input_tokens": sum(sample.prompt_tokens for sample in run.counted),
                     "output_tokens": summary.tokens,
-                    "total_tokens": sum(s.prompt_tokens + s.generated_tokens for s in run.samples.values()),
+                    "total_tokens": sum(s.prompt_tokens + s.generated_tokens for s in run.counted),
                 }
             },
         },
