@@ -33,8 +33,8 @@ from srgen.methods.registry import SRGEN, methods
 from srgen.thinking import steers
 
 log = logging.getLogger(__name__)
-METHOD_BACKENDS = ("transformers",)
-"""Engines that run every method; the others run SRGen only."""
+METHOD_BACKENDS = ("transformers", "vllm")
+"""Engines that run further methods; the others run SRGen only."""
 HOLDS_WEIGHTS = ("transformers", "vllm", "released")
 """Engines for which --model_path is a folder or a hub id; to others it may be anything."""
 QuestionReader = Callable[[Benchmark, DataConfig, int], tuple[list[Question], DataConfig]]
@@ -159,7 +159,9 @@ def check_backend(config: RunConfig) -> None:
         raise ConfigError("--backend openai and --base_url go together")
     for method in config.methods:
         if model.backend not in METHOD_BACKENDS:
-            raise ConfigError(f"{method.name} runs with --backend {' and '.join(METHOD_BACKENDS)}, not {model.backend}")
+            raise ConfigError(f"{method.name} runs with --backend {' or '.join(METHOD_BACKENDS)}, not {model.backend}")
+        if method.changes_rows and model.backend != "transformers":
+            raise ConfigError(f"{method.name} rewrites rows, which only --backend transformers does")
     sampling = config.sampling
     if steers(sampling) and model.backend != "transformers":
         raise ConfigError("--thinking_budget and --ignore_end go with --backend transformers")

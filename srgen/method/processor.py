@@ -8,7 +8,7 @@ admitted are generated plainly: they are passed over.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -58,6 +58,8 @@ class Record:
 
     entropies: tuple[float, ...]
     reflections: tuple[Reflection, ...]
+    reports: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What further methods of the sample say of it, where an engine keeps that here."""
 
 
 class SRGenProcessor:

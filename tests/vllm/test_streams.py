@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from srgen.config import SRGenConfig
+from srgen.engines.method_rows import MethodRows, Started
 from srgen.engines.vllm.arguments import Arguments
 from srgen.engines.vllm.streams import UNTAKEN, Segment, SRGenStreams, Step
 from srgen.method.entropy import entropy
 from srgen.method.processor import Record, SRGenProcessor
 from srgen.method.readout import Readout
 from srgen.method.rows import Rows
+from srgen.methods.contract import Method
+from srgen.methods.slot import Slot
 
 VOCABULARY, HIDDEN = 31, 6
 CONFIG = SRGenConfig(adaptive_entropy=False, entropy_threshold=1.5, max_retries=3, lr=0.05)
@@ -48,13 +51,18 @@ class Sequence:
     computed: int = 0
 
 
-def one_by_one(readout: Readout, prompt: list[int], steps: int) -> tuple[list[int], Record]:
+def one_by_one(
+    readout: Readout, prompt: list[int], steps: int, chosen: tuple[Method, ...] = ()
+) -> tuple[list[int], Record]:
     """Greedy tokens and statistics from the processor alone, driven as the transformers engine drives it."""
-    processor, tokens = SRGenProcessor(readout), list(prompt)
-    processor.admit("it", CONFIG, 1.0, prompt, torch.stack([state_at(tokens[: i + 1]) for i in range(len(prompt))]))
+    processor, methods, tokens = SRGenProcessor(readout), MethodRows(readout), list(prompt)
+    states = torch.stack([state_at(tokens[: i + 1]) for i in range(len(prompt))])
+    if chosen:
+        methods.begin([Started("it", chosen, prompt, states)])
+    processor.admit("it", CONFIG, 1.0, prompt, methods.hidden("it", states))
     for _ in range(steps):
         hidden = state_at(tokens)[None]
-        logits = readout.logits(hidden)
+        hidden, logits = methods.apply(["it"], hidden, readout.logits(hidden), [()])
         hits = processor.triggered(["it"], entropy(logits).tolist())
         chosen = int((processor.reflect(["it"], logits) if hits else logits).argmax())
         processor.commit(["it"], [chosen], Rows(hidden, logits))
@@ -85,15 +93,20 @@ def run_step(
     return {segment.key: result[row] for row, segment in enumerate(segments) if segment.samples}
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32), lengths=st.lists(st.integers(1, 9), min_size=1, max_size=3))
-def test_chunks_batches_and_preemptions_change_nothing(seed: int, lengths: list[int]) -> None:
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    slotted=st.sets(st.integers(0, 2)),
+)
+def test_chunks_batches_and_preemptions_change_nothing(seed: int, lengths: list[int], slotted: set[int]) -> None:
     choice, readout = random.Random(seed), make_readout()
-    streams = SRGenStreams(SRGenProcessor(readout))
+    streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
     prompts = {str(i): [choice.randrange(VOCABULARY) for _ in range(length)] for i, length in enumerate(lengths)}
     batch = {key: Sequence(list(prompt), len(prompt)) for key, prompt in prompts.items()}
+    chosen: dict[str, tuple[Method, ...]] = {key: (Slot(),) if int(key) in slotted else () for key in prompts}
     for key in prompts:
-        streams.admit(key, Arguments(CONFIG, f"tag {key}"), 0.0)
+        streams.admit(key, Arguments(CONFIG, f"tag {key}", chosen[key]), 0.0)
     steps, preemptions = 12, 4
     while open_ := [key for key, s in batch.items() if len(s.tokens) - s.prompt < steps]:
         if preemptions and choice.random() < 0.2:
@@ -106,10 +119,11 @@ def test_chunks_batches_and_preemptions_change_nothing(seed: int, lengths: list[
         for key, logits in run_step(streams, readout, batch, counts).items():
             batch[key].tokens.append(int(logits.argmax()))
     for key, prompt in prompts.items():
-        tokens, expected = one_by_one(readout, prompt, steps)
+        tokens, expected = one_by_one(readout, prompt, steps, chosen[key])
         assert batch[key].tokens[len(prompt) :] == tokens
         [record] = streams.take([f"tag {key}"])
         assert record is not None
+        assert set(record.reports) == {method.name for method in chosen[key]}
         assert record.entropies[1:] == pytest.approx(expected.entropies[1:], abs=1e-4)
         assert [r.position for r in record.reflections] == [r.position for r in expected.reflections]
         for ours, theirs in zip(record.reflections, expected.reflections, strict=True):
@@ -124,7 +138,7 @@ def test_the_reference_reflects(readout: Readout) -> None:
 
 
 def test_plain_rows_and_empty_steps_are_returned_as_they_came(readout: Readout) -> None:
-    streams = SRGenStreams(SRGenProcessor(readout))
+    streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
     logits = torch.randn(2, VOCABULARY)
     step = Step(
         (Segment("a", 0, 0, 1, True), Segment("b", 0, 1, 1, True)), torch.tensor([1, 2]), torch.randn(2, HIDDEN)
@@ -142,7 +156,7 @@ def test_plain_rows_and_empty_steps_are_returned_as_they_came(readout: Readout) 
 
 
 def test_a_step_that_runs_again_is_not_counted_twice(readout: Readout) -> None:
-    streams = SRGenStreams(SRGenProcessor(readout))
+    streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
     streams.admit("a", Arguments(CONFIG, "a"), 0.0)
     batch = {"a": Sequence([3, 1, 4], 3)}
     run_step(streams, readout, batch, {"a": 3})
@@ -155,7 +169,7 @@ def test_a_step_that_runs_again_is_not_counted_twice(readout: Readout) -> None:
 
 
 def test_logits_in_half_precision_are_corrected_in_float32(readout: Readout) -> None:
-    streams = SRGenStreams(SRGenProcessor(readout))
+    streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
     streams.admit("a", Arguments(CONFIG, None), 0.0)
     for position in range(2):
         step = Step((Segment("a", position, 0, 1, True),), torch.tensor([position]), torch.randn(1, HIDDEN))
@@ -164,7 +178,7 @@ def test_logits_in_half_precision_are_corrected_in_float32(readout: Readout) -> 
 
 
 def test_statistics_are_handed_out_once_and_the_oldest_are_dropped(readout: Readout) -> None:
-    streams = SRGenStreams(SRGenProcessor(readout))
+    streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
     for index in range(UNTAKEN + 1):
         streams.admit(str(index), Arguments(CONFIG, str(index)), 0.0)
         streams.finish([str(index), "unknown"])
@@ -179,7 +193,7 @@ def test_statistics_are_handed_out_once_and_the_oldest_are_dropped(readout: Read
 def test_a_request_whose_prompt_was_skipped_goes_on_and_says_so(
     readout: Readout, caplog: pytest.LogCaptureFixture
 ) -> None:
-    streams = SRGenStreams(SRGenProcessor(readout))
+    streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
     streams.admit("a", Arguments(CONFIG, "a"), 0.0)
     batch = {"a": Sequence([3, 1, 4, 1], 4, computed=2)}
     run_step(streams, readout, batch, {"a": 2})

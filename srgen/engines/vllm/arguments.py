@@ -6,17 +6,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from srgen.config import SRGenConfig, parse_value
 from srgen.errors import ConfigError
+from srgen.methods.contract import Method
+from srgen.methods.registry import methods
 
 SWITCH = "srgen"
 PREFIX = "srgen_"
 TAG = "srgen_tag"
 """Name under which a request's statistics wait for `SRGenWorker.srgen_take`; without one they are dropped."""
+
+
+METHODS = "srgen_methods"
+"""Further methods as JSON: parameters by the method's name, in the order in which they begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +32,19 @@ class Arguments:
 
     config: SRGenConfig
     tag: str | None
+    methods: tuple[Method, ...] = ()
 
 
-def to_extra_args(config: SRGenConfig, tag: str) -> dict[str, str | int | float]:
-    """The keys of a request, booleans as 0 and 1."""
+def to_extra_args(config: SRGenConfig, tag: str, chosen: Sequence[Method] = ()) -> dict[str, str | int | float]:
+    """The keys of a request, booleans as 0 and 1; None, always a default, is left out."""
     values = dataclasses.asdict(config)
-    flat = {PREFIX + name: int(value) if isinstance(value, bool) else value for name, value in values.items()}
-    return {SWITCH: 1, TAG: tag, **flat}
+    flat = {
+        PREFIX + name: int(value) if isinstance(value, bool) else value
+        for name, value in values.items()
+        if value is not None
+    }
+    further = {METHODS: json.dumps({method.name: method.as_dict() for method in chosen})} if chosen else {}
+    return {SWITCH: 1, TAG: tag, **further, **flat}
 
 
 def from_extra_args(extra: Mapping[str, Any] | None) -> Arguments | None:
@@ -45,11 +58,25 @@ def from_extra_args(extra: Mapping[str, Any] | None) -> Arguments | None:
             raise ConfigError(f"{next(iter(given))!r} has no effect without {SWITCH!r}: 1")
         return None
     tag = given.pop(TAG, None)
+    chosen = _methods(given.pop(METHODS, "{}"))
     kinds = {field.name: str(field.type) for field in dataclasses.fields(SRGenConfig)}
     values = {key.removeprefix(PREFIX): value for key, value in given.items()}
     # Over HTTP a switch is a number: vllm_xargs knows no booleans.
     values = {name: _text(value) if kinds.get(name) == "bool" else value for name, value in values.items()}
-    return Arguments(SRGenConfig.from_mapping(values), None if tag is None else str(tag))
+    return Arguments(SRGenConfig.from_mapping(values), None if tag is None else str(tag), chosen)
+
+
+def _methods(text: Any) -> tuple[Method, ...]:
+    """Raises ConfigError for what is no such JSON, a method that is not known here, or one that rewrites rows."""
+    try:
+        parameters = dict(json.loads(text))
+        chosen = tuple(methods()[name](**values) for name, values in parameters.items())
+    except (TypeError, ValueError, KeyError) as error:
+        raise ConfigError(f"{METHODS} must be JSON, known parameters by a known method's name: {error}") from None
+    for method in chosen:
+        if method.changes_rows:
+            raise ConfigError(f"{method.name} rewrites rows, which the vLLM engine does not do")
+    return chosen
 
 
 def _text(value: Any) -> Any:

@@ -38,7 +38,7 @@ class _Flight:
     @property
     def followed(self) -> bool:
         """The worker keeps statistics of it."""
-        return self.request.srgen is not None or self.request.record_entropy
+        return self.request.srgen is not None or self.request.record_entropy or bool(self.request.methods)
 
 
 class VLLMEngine:
@@ -145,6 +145,7 @@ class VLLMEngine:
             text=text,
             finish_reason=_finish_reason(output.outputs[0].finish_reason),
             reflections=tuple(r for r in record.reflections if r.position < len(tokens)),
+            reports=record.reports,
             entropies=record.entropies[: len(tokens)] if request.record_entropy else None,
             logprobs=None if request.logprobs is None else _logprobs(output.outputs[0], request.logprobs),
             seconds=time.monotonic() - flight.started,
@@ -200,7 +201,7 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
     request, sampling = flight.request, flight.request.sampling
     options: dict[str, Any] = {}
     if flight.followed:
-        options["extra_args"] = to_extra_args(request.srgen or WATCHER, request.id)
+        options["extra_args"] = to_extra_args(request.srgen or WATCHER, request.id, request.methods)
         options["skip_reading_prefix_cache"] = True
     return SamplingParams(
         temperature=sampling.temperature if sampling.do_sample else 0.0,
@@ -219,7 +220,7 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
 def _record(fields: dict[str, Any]) -> Record:
     """A worker's dictionary as it was before it crossed vLLM's processes, which makes lists of tuples."""
     reflections = (Reflection(**values | {"losses": tuple(values["losses"])}) for values in fields["reflections"])
-    return Record(tuple(fields["entropies"]), tuple(reflections))
+    return Record(tuple(fields["entropies"]), tuple(reflections), fields["reports"])
 
 
 def _logprobs(answer: Any, count: int) -> tuple[TokenLogprobs, ...]:

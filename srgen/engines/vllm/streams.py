@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from srgen.engines.method_rows import MethodRows, Started
 from srgen.engines.vllm.arguments import Arguments
 from srgen.method.entropy import entropy
 from srgen.method.processor import Record, SRGenProcessor
 from srgen.method.rows import Rows
+from srgen.methods.contract import Method
 
 UNTAKEN = 4096
 """Statistics of ended requests that are kept until somebody takes them; the oldest are dropped first."""
@@ -63,11 +65,22 @@ class _Held:
 
 
 @dataclass(slots=True)
+class _Prompt:
+    """The positions of a prompt that have been computed, for `methods`: tokens, and hidden states (n, d) in chunks."""
+
+    methods: tuple[Method, ...]
+    tokens: list[int] = field(default_factory=list)
+    hidden: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Stream:
     """A request that is followed."""
 
     temperature: float
     tag: str | None
+    prompt: _Prompt | None = None
+    """What has come of the prompt, for methods that begin when all of it is there; None once they have."""
     absorbed: int = 0
     """Positions whose rows are in the context: all before this one."""
     monitored: int = -1
@@ -85,8 +98,9 @@ class _Stream:
 class SRGenStreams:
     """The SRGen requests of one model runner."""
 
-    def __init__(self, processor: SRGenProcessor) -> None:
+    def __init__(self, processor: SRGenProcessor, methods: MethodRows) -> None:
         self._processor = processor
+        self._methods = methods
         self._streams: dict[str, _Stream] = {}
         self._untaken: dict[str, Record] = {}
 
@@ -100,14 +114,15 @@ class SRGenStreams:
         tau = temperature or 1.0
         nothing = torch.empty(0, 0)
         self._processor.admit(key, arguments.config, tau, (), nothing)
-        self._streams[key] = _Stream(tau, arguments.tag)
+        prompt = _Prompt(arguments.methods) if arguments.methods else None
+        self._streams[key] = _Stream(tau, arguments.tag, prompt)
 
     def finish(self, keys: Iterable[str]) -> None:
         """End requests; the statistics of tagged ones wait to be taken."""
         for key in keys:
             stream = self._streams.pop(key, None)
             if stream is not None:
-                record = self._processor.release(key)
+                record = replace(self._processor.release(key), reports=self._methods.release(key))
                 if stream.tag is not None:
                     self._untaken[stream.tag] = record
         while len(self._untaken) > UNTAKEN:
@@ -127,17 +142,48 @@ class SRGenStreams:
         segments = [step.segments[row] for row in rows]
         # A copy: the sampler works in place.
         raw = logits.to(torch.float32, copy=True) if len(rows) == len(logits) else logits[rows].float()
+        self._read_prompts(segments, step)
+        keys = [segment.key for segment in segments]
+        shifted = any(key in self._methods for key in keys)
+        keep_hidden = self._processor.keeps_hidden
+        hidden = step.hidden[[segment.last for segment in segments]] if shifted or keep_hidden else None
+        if shifted and hidden is not None:
+            hidden, raw = self._methods.apply(keys, hidden, raw, [()] * len(keys))
         entropies, tokens = self._fetch(segments, raw, step.tokens)
         self._absorb(segments, tokens, step.hidden)
         triggered, corrected = self._monitor(segments, entropies, raw)
-        keep_hidden = self._processor.keeps_hidden
-        hidden = step.hidden[[segment.last for segment in segments]] if keep_hidden else None
-        self._hold(segments, _Held(raw, hidden))
-        if corrected is None:
+        self._hold(segments, _Held(raw, hidden if keep_hidden else None))
+        if corrected is None and not shifted:
             return logits
         result = logits.to(torch.float32, copy=True)
-        result[[rows[hit] for hit in triggered]] = corrected
+        if shifted:
+            result[rows] = raw
+        if corrected is not None:
+            result[[rows[hit] for hit in triggered]] = corrected
         return result
+
+    def _read_prompts(self, segments: Sequence[Segment], step: Step) -> None:
+        """Collect prompts whose methods have not begun; those that are complete begin, and SRGen gets their rows."""
+        reading = [segment for segment in segments if self._streams[segment.key].prompt is not None]
+        if not reading:
+            return
+        tokens = step.tokens.tolist()
+        started = []
+        for segment in reading:
+            prompt = self._streams[segment.key].prompt
+            assert prompt is not None
+            new = slice(segment.first + max(0, len(prompt.tokens) - segment.start), segment.last + 1)
+            prompt.tokens += tokens[new]
+            # Indexing by a slice alone would keep the whole step's states alive.
+            prompt.hidden.append(step.hidden[new].clone())
+            if segment.samples:
+                started.append(Started(segment.key, prompt.methods, prompt.tokens, torch.cat(prompt.hidden)))
+        self._methods.begin(started)
+        for sample in started:
+            stream = self._streams[str(sample.key)]
+            stream.prompt = None
+            self._processor.extend(sample.key, self._methods.hidden(sample.key, sample.hidden[:-1]), sample.tokens[1:])
+            stream.absorbed = len(sample.tokens) - 1
 
     def _fetch(self, segments: Sequence[Segment], raw: Tensor, tokens: Tensor) -> tuple[list[float], list[int]]:
         """Entropies of the rows and ids of the step's tokens, in one transfer from the device."""
@@ -147,6 +193,7 @@ class SRGenStreams:
 
     def _absorb(self, segments: Sequence[Segment], tokens: Sequence[int], hidden: Tensor) -> None:
         """Add the rows whose labels have become known to the contexts."""
+        segments = [segment for segment in segments if self._streams[segment.key].prompt is None]
         self._commit([segment for segment in segments if self._streams[segment.key].awaits(segment)], tokens)
         for segment in segments:
             stream = self._streams[segment.key]
@@ -156,7 +203,8 @@ class SRGenStreams:
             known = stream.absorbed - segment.start
             if known < segment.count - 1:
                 rows = slice(segment.first + known, segment.last)
-                self._processor.extend(segment.key, hidden[rows], tokens[rows.start + 1 : rows.stop + 1])
+                states = self._methods.hidden(segment.key, hidden[rows])
+                self._processor.extend(segment.key, states, tokens[rows.start + 1 : rows.stop + 1])
                 stream.absorbed = segment.start + segment.count - 1
 
     def _commit(self, segments: Sequence[Segment], tokens: Sequence[int]) -> None:

@@ -18,6 +18,7 @@ from vllm.platforms import current_platform
 from vllm.tokenizers import cached_tokenizer_from_config
 
 from srgen.chat import marker_tokens
+from srgen.engines.method_rows import MethodRows
 from srgen.engines.vllm.arguments import from_extra_args
 from srgen.engines.vllm.readout import vllm_readout
 from srgen.engines.vllm.steps import v1_step, v1_without_discarded_draws, v2_step
@@ -47,7 +48,7 @@ class SRGenWorker(PlatformWorker):  # type: ignore[misc]
         with torch.inference_mode():
             readout = vllm_readout(model, self._compute_logits, get_tp_group().device_group)
         tokenizer = cached_tokenizer_from_config(self.model_config)
-        self._streams = SRGenStreams(SRGenProcessor(readout, marker_tokens(tokenizer)))
+        self._streams = SRGenStreams(SRGenProcessor(readout, marker_tokens(tokenizer)), MethodRows(readout))
         if self.use_v2_model_runner:
             # This runner computes logits inside `sample_tokens`, out of a worker's sight.
             model.compute_logits = self._corrected_logits
