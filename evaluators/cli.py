@@ -157,16 +157,7 @@ def check_backend(config: RunConfig) -> None:
             raise ConfigError(f"--{name} is an accident of the released code; it goes with --backend released")
     if (model.base_url is not None) != (model.backend == "openai"):
         raise ConfigError("--backend openai and --base_url go together")
-    for method in config.methods:
-        if model.backend not in METHOD_BACKENDS:
-            raise ConfigError(f"{method.name} runs with --backend {' or '.join(METHOD_BACKENDS)}, not {model.backend}")
-        if method.changes_rows and model.backend != "transformers":
-            raise ConfigError(f"{method.name} rewrites rows, which only --backend transformers does")
-    sampling = config.sampling
-    if steers(sampling) and model.backend != "transformers":
-        raise ConfigError("--thinking_budget and --ignore_end go with --backend transformers")
-    if config.execution.record_signals and model.backend != "transformers":
-        raise ConfigError("--record_signals goes with --backend transformers: no other engine gives every row")
+    check_methods(config)
     if config.data.prefix and model.backend == "openai":
         raise ConfigError("--prefix needs an engine of our own: an endpoint takes no beginning of an answer")
     if model.chat_template_kwargs is not None and config.data.prompt_style != "chat":
@@ -175,6 +166,22 @@ def check_backend(config: RunConfig) -> None:
         raise ConfigError("--tensor_parallel goes with --backend vllm; --device_map auto spreads a transformers model")
     if model.backend in HOLDS_WEIGHTS:
         check_model_path(model.model_path)
+
+
+def check_methods(config: RunConfig) -> None:
+    """Raise ConfigError for a way to generate that the backend does not have."""
+    backend, sampling = config.model.backend, config.sampling
+    for method in config.methods:
+        if backend not in METHOD_BACKENDS:
+            raise ConfigError(f"{method.name} runs with --backend {' or '.join(METHOD_BACKENDS)}, not {backend}")
+        if method.changes_rows and backend != "transformers":
+            raise ConfigError(f"{method.name} rewrites rows, which only --backend transformers does")
+    if steers(sampling) and backend != "transformers":
+        raise ConfigError("--thinking_budget and --ignore_end go with --backend transformers")
+    if sampling.top_h and backend in ("vllm", "openai"):
+        raise ConfigError(f"--top_h goes with --backend transformers: {backend} has no such sampling")
+    if config.execution.record_signals and backend != "transformers":
+        raise ConfigError("--record_signals goes with --backend transformers: no other engine gives every row")
 
 
 def check_model_path(model_path: str) -> None:

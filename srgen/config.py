@@ -116,6 +116,10 @@ class Sampling:
     """Nucleus mass; 1 keeps every token."""
     top_k: int = 0
     """Keep the k most likely tokens; 0 keeps every token."""
+    min_p: float = 0.0
+    """Keep the tokens that have this share of the likeliest one's probability; 0 keeps every token."""
+    top_h: float = 0.0
+    """Keep the likeliest tokens that hold this share of the entropy of the 100 likeliest; 0 keeps every token."""
     max_new_tokens: int = 4096
     """Budget of generated tokens for the whole sample, whatever is reflected on in it."""
     stop: tuple[str, ...] = ()
@@ -133,6 +137,8 @@ class Sampling:
         )
         _require(0 < self.top_p <= 1, f"top_p must lie in (0, 1], not {self.top_p}")
         _require(self.top_k >= 0, f"top_k must be at least 0, not {self.top_k}")
+        _require(0 <= self.min_p <= 1, f"min_p must lie in [0, 1], not {self.min_p}")
+        _require(0 <= self.top_h <= 1, f"top_h must lie in [0, 1], not {self.top_h}")
         budget = self.thinking_budget
         _require(budget is None or budget >= 0, f"thinking_budget must be at least 0 tokens, not {budget}")
         _require(self.ignore_end >= 0, f"ignore_end must be at least 0, not {self.ignore_end}")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
-from srgen import Sampling
+from srgen import ConfigError, Sampling
 from srgen.method.rows import Top, largest
 from srgen.method.sampling import Sampler, gumbel
 
@@ -36,15 +36,29 @@ def test_noise_of_a_token_does_not_depend_on_the_candidates() -> None:
         Sampling(temperature=1.3, top_p=0.8),
         Sampling(temperature=1.0, top_p=1.0, top_k=5),
         Sampling(temperature=0.9, top_p=0.9, top_k=6),
+        Sampling(temperature=1.2, top_p=1.0, min_p=0.15),
+        Sampling(temperature=1.2, top_p=0.7, min_p=0.1),
+        Sampling(temperature=1.5, top_p=1.0, top_h=0.6),
+        Sampling(temperature=1.5, top_p=0.9, top_k=7, min_p=0.05, top_h=0.7),
     ],
 )
 def test_draws_follow_the_processed_distribution(settings: Sampling) -> None:
-    """Against transformers' own temperature, top-k and top-p processors."""
-    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+    """Against transformers' own processors, the nucleus last as in vLLM."""
+    from transformers import (
+        MinPLogitsWarper,
+        TemperatureLogitsWarper,
+        TopHLogitsWarper,
+        TopKLogitsWarper,
+        TopPLogitsWarper,
+    )
 
     draws, vocabulary = 20_000, 12
     row = torch.randn(1, vocabulary, generator=torch.Generator().manual_seed(1)) * 1.5
     scores = TemperatureLogitsWarper(settings.temperature)(None, row)
+    if settings.top_h:
+        scores = TopHLogitsWarper(settings.top_h)(None, scores)
+    if settings.min_p:
+        scores = MinPLogitsWarper(settings.min_p)(None, scores)
     if settings.top_k:
         scores = TopKLogitsWarper(settings.top_k)(None, scores)
     scores = TopPLogitsWarper(settings.top_p)(None, scores)
@@ -55,6 +69,35 @@ def test_draws_follow_the_processed_distribution(settings: Sampling) -> None:
     kept = expected > 0
     probabilities = (expected[kept] / expected[kept].sum()).double()
     assert stats.chisquare(counts[kept], probabilities / probabilities.sum() * draws).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("options", [{"min_p": 0.02}, {"top_h": 0.6}, {"top_k": 64}, {"top_k": 7, "min_p": 0.001}])
+@pytest.mark.parametrize("top_p", [1.0, 0.8])
+def test_limits_that_the_candidates_hold_are_final(top_p: float, options: dict[str, float]) -> None:
+    rows, vocabulary = 300, 500
+    logits = torch.randn(rows, vocabulary, generator=torch.Generator().manual_seed(2)) * 3
+    step = torch.arange(rows)
+    batch = sampler(rows, Sampling(temperature=1.0, top_p=top_p, **options), vocabulary)  # type: ignore[arg-type]
+    tokens, final = batch.draw(logits, step, Top(*torch.topk(logits, 100 if "top_h" in options else 64)))
+    assert final.float().mean() > 0.9
+    assert torch.equal(tokens[final], batch.draw_all(logits, step)[final])
+
+
+def test_rows_without_a_limit_draw_as_if_alone() -> None:
+    logits = torch.randn(3, 400, generator=torch.Generator().manual_seed(5)) * 2
+    step = torch.zeros(3, dtype=torch.long)
+    settings = [Sampling(top_p=1.0), Sampling(top_p=1.0, min_p=0.2), Sampling(top_p=1.0, top_h=0.3)]
+    together = Sampler.build(settings, [7, 8, 9], 400, torch.device("cpu")).draw_all(logits, step)
+    for row, one in enumerate(settings):
+        alone = Sampler.build([one], [7 + row], 400, torch.device("cpu")).draw_all(logits[row : row + 1], step[:1])
+        assert alone[0] == together[row]
+
+
+@pytest.mark.parametrize("name", ["min_p", "top_h"])
+@pytest.mark.parametrize("value", [-0.1, 1.1])
+def test_shares_outside_their_range_are_a_sentence(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must lie in"):
+        Sampling(**{name: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("top_p", [0.3, 0.9, 0.999])

@@ -79,6 +79,20 @@ FLAGS = (
     sets(
         "sampling",
         Sampling,
+        "min_p",
+        "fraction",
+        "Keep tokens with this share of the likeliest one's probability, with do_sample; 0 keeps all.",
+    ),
+    sets(
+        "sampling",
+        Sampling,
+        "top_h",
+        "fraction",
+        "Keep the likeliest tokens up to this share of the entropy, with do_sample; 0 keeps all (transformers).",
+    ),
+    sets(
+        "sampling",
+        Sampling,
         "max_new_tokens",
         "tokens",
         "Budget of a sample, reflections or not.",

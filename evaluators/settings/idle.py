@@ -14,6 +14,8 @@ def idle_flags(config: RunConfig, origins: Mapping[str, str]) -> list[str]:
         "temperature": ("--do_sample", sampling.do_sample),
         "top_p": ("--do_sample", sampling.do_sample),
         "top_k": ("--do_sample", sampling.do_sample),
+        "min_p": ("--do_sample", sampling.do_sample),
+        "top_h": ("--do_sample", sampling.do_sample),
         "gpu_memory_utilization": ("--backend vllm", config.model.backend == "vllm"),
         "api_key_env": ("--backend openai", config.model.backend == "openai"),
         "ray_address": ("--launcher ray", execution.launcher == "ray"),

@@ -127,7 +127,10 @@ class OpenAIEngine:
 
     def _extra(self, request: Request) -> dict[str, Any]:
         """Fields beyond OpenAI's own, sent only where they are wanted or known to be taken."""
-        extra: dict[str, Any] = {"top_k": request.sampling.top_k} if request.sampling.top_k else {}
+        sampling = request.sampling
+        if sampling.top_h:
+            raise ConfigError("top_h needs the transformers engine: endpoints have no such sampling")
+        extra = {name: value for name in ("top_k", "min_p") if (value := getattr(sampling, name))}
         if request.template_arguments:
             extra["chat_template_kwargs"] = json.loads(request.template_arguments)
         if self._is_ours:

@@ -16,6 +16,8 @@ from srgen.method.rows import Top
 
 CANDIDATES = 256
 """Largest logits among which a nucleus is looked for first."""
+TOP_H_TOKENS = 100
+"""Tokens that top-H looks at, as in its authors' code."""
 
 _GOLDEN = -7046029254386353131
 _MIX_1 = -4658895280553007687
@@ -47,6 +49,10 @@ class Sampler:
     """(B, 1); 1 keeps every token."""
     top_k: Tensor
     """(B, 1); V keeps every token."""
+    min_p: Tensor
+    """(B, 1); 0 keeps every token."""
+    top_h: Tensor
+    """(B, 1); 0 keeps every token."""
     seeds: Tensor
     """(B,) int64."""
     greedy: Tensor
@@ -56,9 +62,9 @@ class Sampler:
     samples: bool
     """Some row samples."""
     any_restricted: bool
-    """Some sampled row has a nucleus or a top-k."""
+    """Some sampled row does not draw from the whole vocabulary."""
     all_restricted: bool
-    """Every sampled row has one, so that the candidates usually suffice."""
+    """No sampled row does, so that the candidates usually suffice."""
 
     @classmethod
     def build(cls, settings: list[Sampling], seeds: list[int], vocabulary: int, device: torch.device) -> Sampler:
@@ -67,11 +73,13 @@ class Sampler:
         def column(values: list[float]) -> Tensor:
             return torch.tensor(values, device=device)[:, None]
 
-        restricted = [s.top_p < 1 or s.top_k > 0 for s in settings if s.do_sample]
+        restricted = [s.top_p < 1 or s.top_k > 0 or s.min_p > 0 or s.top_h > 0 for s in settings if s.do_sample]
         return cls(
             temperature=column([s.entropy_temperature for s in settings]),
             top_p=column([s.top_p if s.do_sample else 1.0 for s in settings]),
             top_k=torch.tensor([s.top_k or vocabulary for s in settings], device=device)[:, None],
+            min_p=column([s.min_p for s in settings]),
+            top_h=column([s.top_h for s in settings]),
             seeds=torch.tensor(seeds, dtype=torch.int64, device=device),
             greedy=torch.tensor([not s.do_sample for s in settings], device=device),
             tempered=any(s.entropy_temperature != 1.0 for s in settings),
@@ -87,6 +95,8 @@ class Sampler:
             temperature=self.temperature[index],
             top_p=self.top_p[index],
             top_k=self.top_k[index],
+            min_p=self.min_p[index],
+            top_h=self.top_h[index],
             seeds=self.seeds[index],
             greedy=self.greedy[index],
         )
@@ -107,29 +117,54 @@ class Sampler:
         if probabilities is None:
             probabilities = torch.softmax(logits / self.temperature, dim=-1)
         mass = probabilities.gather(1, top.ids)
-        reached = mass.cumsum(-1)
-        enough = (reached[:, -1:] >= self.top_p) | (self.top_k <= top.ids.shape[1])
-        chosen = self._pick(top.values / self.temperature, top.ids, reached - mass, step)
-        return torch.where(self.greedy, best, chosen), enough[:, 0] | self.greedy
+        allowed, enough = self._allowed(mass, logits.shape[1])
+        chosen = self._pick(top.values / self.temperature, top.ids, allowed, step)
+        return torch.where(self.greedy, best, chosen), enough | self.greedy
 
     def draw_all(self, logits: Tensor, step: Tensor) -> Tensor:
         """Tokens (B,) drawn from the whole vocabulary, whatever the nucleus."""
         scaled = logits / self.temperature
+        allowed = None
         if self.any_restricted:
             scaled, ids = torch.sort(scaled, dim=-1, descending=True, stable=True)
-            mass = torch.softmax(scaled, dim=-1)
-            before = mass.cumsum(-1) - mass
+            allowed, _ = self._allowed(torch.softmax(scaled, dim=-1), logits.shape[1])
         else:
             ids = torch.arange(logits.shape[1], device=logits.device).expand_as(logits)
-            before = torch.zeros_like(scaled)
-        chosen = self._pick(scaled, ids, before, step)
+        chosen = self._pick(scaled, ids, allowed, step)
         return torch.where(self.greedy, logits.argmax(dim=-1), chosen)
 
-    def _pick(self, scaled: Tensor, ids: Tensor, before: Tensor, step: Tensor) -> Tensor:
-        rank = torch.arange(ids.shape[1], device=ids.device)
-        # As in transformers and vLLM, the nucleus is taken of what top-k leaves.
-        cut = before.gather(1, self.top_k.clamp_max(ids.shape[1] - 1))
-        kept = torch.where(self.top_k < ids.shape[1], cut, 1.0)
-        allowed = (before < self.top_p * kept) & (rank < self.top_k)
-        noisy = (scaled.double() + gumbel(self.seeds, step, ids)).masked_fill(~allowed, -torch.inf)
+    def _allowed(self, mass: Tensor, vocabulary: int) -> tuple[Tensor, Tensor]:
+        """Of the n likeliest tokens' probabilities (B, n), best first: which may be drawn, (B, n), and whether no token
+        beyond them may be, (B,).
+
+        As in vLLM, the nucleus is taken of what the other limits leave.
+        """
+        count = mass.shape[1]
+        limit = torch.minimum(self.top_k, self._above_min_p(mass))
+        limit = torch.minimum(limit, self._within_top_h(mass))
+        limited = (limit < count) | (self.top_k <= count)
+        reached = mass.cumsum(-1)
+        left = torch.where(limited, reached.gather(1, limit.clamp_max(count) - 1), 1.0)
+        rank = torch.arange(count, device=mass.device)
+        allowed = (reached - mass < self.top_p * left) & (rank < limit)
+        nucleus_alone = (self.top_k >= vocabulary) & (self.min_p == 0) & (self.top_h == 0)
+        return allowed, (limited | (nucleus_alone & (reached[:, -1:] >= self.top_p)))[:, 0]
+
+    def _above_min_p(self, mass: Tensor) -> Tensor:
+        """How many tokens have min_p times the likeliest one's probability, (B, 1) (arXiv 2407.01082)."""
+        return (mass >= self.min_p * mass[:, :1]).sum(1, keepdim=True)
+
+    def _within_top_h(self, mass: Tensor) -> Tensor:
+        """How many tokens hold the share top_h of the entropy of the 100 likeliest, (B, 1) (arXiv 2509.02510)."""
+        likeliest = mass[:, :TOP_H_TOKENS]
+        likeliest = likeliest / likeliest.sum(1, keepdim=True)
+        terms = -torch.special.xlogy(likeliest, likeliest)
+        within = terms.cumsum(1) <= self.top_h * terms.sum(1, keepdim=True)
+        count = within.sum(1, keepdim=True).clamp_min(1)
+        return torch.where(self.top_h > 0, count, mass.shape[1])
+
+    def _pick(self, scaled: Tensor, ids: Tensor, allowed: Tensor | None, step: Tensor) -> Tensor:
+        noisy = scaled.double() + gumbel(self.seeds, step, ids)
+        if allowed is not None:
+            noisy = noisy.masked_fill(~allowed, -torch.inf)
         return ids.gather(1, noisy.argmax(dim=-1, keepdim=True))[:, 0]

@@ -57,6 +57,10 @@ class Body(Strict):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=-1, le=2**31)] | None = None
     """Keep the k most likely tokens; 0 or -1 keeps all."""
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Keep the tokens that have this share of the likeliest one's probability; 0 keeps all."""
+    top_h: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Keep the likeliest tokens that hold this share of the entropy of the 100 likeliest; 0 keeps all."""
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
     stream: bool | None = None

@@ -73,6 +73,8 @@ class RequestBuilder:
             temperature=temperature or 1.0,
             top_p=body.top_p or self._config.top_p,
             top_k=max(0, body.top_k or 0),
+            min_p=body.min_p or 0.0,
+            top_h=body.top_h or 0.0,
             max_new_tokens=limit or self._config.max_tokens,
             stop=body.stops(),
         )

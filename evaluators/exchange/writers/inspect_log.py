@@ -143,7 +143,7 @@ def _header(run: Run, summary: Summary, samples: int) -> dict[str, Any]:
             "model": model_path(run),
             "model_generate_config": {
                 name: sampling[name]
-                for name in ("temperature", "top_p", "top_k")
+                for name in ("temperature", "top_p", "top_k", "min_p")
                 if sampling.get("do_sample") and sampling.get(name)
             }
             | ({"max_tokens": sampling["max_new_tokens"]} if "max_new_tokens" in sampling else {}),

@@ -105,6 +105,8 @@ class VLLMEngine:
         """Hand a request to vLLM; the completion of one that cannot be begun."""
         if steers(request.sampling):
             raise ConfigError("thinking_budget and ignore_end need the transformers engine")
+        if request.sampling.top_h:
+            raise ConfigError("top_h needs the transformers engine: vLLM has no such sampling")
         prompt = encode_request(self._tokenizer, request)
         limit = min(request.sampling.max_new_tokens, self._max_length - len(prompt))
         if not prompt or limit < 1:
@@ -207,6 +209,7 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
         temperature=sampling.temperature if sampling.do_sample else 0.0,
         top_p=sampling.top_p if sampling.do_sample else 1.0,
         top_k=sampling.top_k if sampling.do_sample else 0,
+        min_p=sampling.min_p if sampling.do_sample else 0.0,
         seed=request.seed if sampling.do_sample else None,
         max_tokens=limit,
         ignore_eos=request.ignore_eos,
