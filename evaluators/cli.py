@@ -29,7 +29,7 @@ from srgen.command_line import command, given
 from srgen.config import Sampling, SRGenConfig
 from srgen.demo_model import DEMO, resolve_model_path
 from srgen.errors import ConfigError
-from srgen.methods.registry import SRGEN, methods
+from srgen.methods.registry import SRGEN, check_only_shifts, methods
 from srgen.thinking import steers
 
 log = logging.getLogger(__name__)
@@ -174,8 +174,8 @@ def check_methods(config: RunConfig) -> None:
     for method in config.methods:
         if backend not in METHOD_BACKENDS:
             raise ConfigError(f"{method.name} runs with --backend {' or '.join(METHOD_BACKENDS)}, not {backend}")
-        if method.changes_rows and backend != "transformers":
-            raise ConfigError(f"{method.name} rewrites rows, which only --backend transformers does")
+        if backend != "transformers":
+            check_only_shifts(method)
     if steers(sampling) and backend != "transformers":
         raise ConfigError("--thinking_budget and --ignore_end go with --backend transformers")
     if sampling.top_h and backend in ("vllm", "openai"):

@@ -48,18 +48,21 @@ class Thinking:
             if len(begin) == len(end) == 1 and begin != end and begin[0] != getattr(tokenizer, "unk_token_id", None):
                 return cls(begin[0], end[0], encode(GO_ON), encode(ASK))
         raise ConfigError(
-            "thinking_budget and ignore_end need a thinking model, and this one's tokenizer has no thinking markers "
-            f"such as {MARKERS[0][0]} and {MARKERS[0][1]}"
+            "thinking_budget, ignore_end and budget forcing need a thinking model, and this one's tokenizer has no "
+            f"thinking markers such as {MARKERS[0][0]} and {MARKERS[0][1]}"
         )
 
 
 class Steering:
     """One sample's tokens: as drawn, but where the budget or an ignored end puts others."""
 
-    def __init__(self, thinking: Thinking, sampling: Sampling, prompt: Sequence[int]) -> None:
+    def __init__(self, thinking: Thinking, budget: int | None, ignore: int, prompt: Sequence[int]) -> None:
+        """`budget` in tokens of thought; `ignore` ends become "Wait"; `prompt` tells whether it has opened a block."""
         self._thinking = thinking
-        self._budget = sampling.thinking_budget
-        self._ignore = sampling.ignore_end
+        self._budget = budget
+        self._ignore = ignore
+        self._ignored = 0
+        self._ended = False
         self._queue: deque[int] = deque()
         self._open = _is_open(thinking, prompt)
         self._thought = 0
@@ -69,6 +72,11 @@ class Steering:
     def forces(self) -> bool:
         """Whether the next token is known, whatever is drawn."""
         return bool(self._queue) or self._spent
+
+    @property
+    def report(self) -> dict[str, float]:
+        """Ends that became "Wait", and 1 where the budget ended the thoughts."""
+        return {"waits": self._ignored, "ended": float(self._ended)}
 
     def token(self, drawn: int) -> int:
         """The next token, given the one that was drawn."""
@@ -88,10 +96,11 @@ class Steering:
     def _decide(self, drawn: int) -> int:
         if self._spent:
             if drawn != self._thinking.end:
+                self._ended = True
                 self._queue.extend(self._thinking.ask)
             return self._thinking.end
-        if self._open and drawn == self._thinking.end and self._ignore:
-            self._ignore -= 1
+        if self._open and drawn == self._thinking.end and self._ignored < self._ignore:
+            self._ignored += 1
             first, *rest = self._thinking.go_on
             self._queue.extend(rest)
             return first

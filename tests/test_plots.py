@@ -84,6 +84,7 @@ def test_flips_show_each_question_once(pair: list[Path]) -> None:
     assert sorted(heights) == pytest.approx(sorted(100 * (rates[1] - rates[0])))
 
 
+@pytest.mark.filterwarnings("error")
 def test_plots_without_their_recordings_are_left_out_with_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,6 +103,16 @@ def test_classes_do_not_depend_on_the_grader_seeing_answers_in_journal_order(tmp
     assert seen == [["3", "4"], ["3", "4"]]
 
 
+def test_sampling_reads_as_before_where_later_settings_are_off(tmp_path: Path) -> None:
+    run = drawn_run(tmp_path, questions=2, k=1)
+    assert (
+        summarise(run, first_words).sampling == "do_sample=True max_new_tokens=4096 temperature=0.6 top_k=0 top_p=0.95"
+    )
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("min_p: 0.0", "min_p: 0.1"))
+    assert "min_p=0.1" in summarise(run, first_words).sampling
+
+
 def test_files_read_back_as_they_were_written(tmp_path: Path) -> None:
     written = summarise(drawn_run(tmp_path, questions=5, k=3), first_words)
     read = read_summary(tmp_path / "summary.csv")

@@ -11,10 +11,13 @@ import torch
 from tiny_models import ByteTokenizer
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from srgen import ConfigError, Message, Request, Sampling, SRGenConfig
+from srgen import Completion, ConfigError, Message, Request, Sampling, SRGenConfig
 from srgen.chat import encode, encode_request
 from srgen.engines.openai import _reasoning
 from srgen.engines.transformers.engine import TransformersEngine
+from srgen.methods.budget_forcing import BudgetForcing
+from srgen.methods.registry import check_combination, check_only_shifts
+from srgen.methods.slot import Slot
 from srgen.thinking import ASK, GO_ON, Thinking
 
 VOCABULARY = 100
@@ -60,6 +63,13 @@ def ask(engine: TransformersEngine, prompt: list[int], count: int = 14, **settin
     return list(completion.token_ids)
 
 
+def forced(engine: TransformersEngine, count: int, method: BudgetForcing, **options: Any) -> Completion:
+    sampling = Sampling(do_sample=False, max_new_tokens=count)
+    request = Request(id="0", prompt=tuple(OPENED), sampling=sampling, seed=0, methods=(method,), **options)
+    (completion,) = engine.generate([request])
+    return completion
+
+
 OPENED = [5, BEGIN]
 
 
@@ -96,6 +106,49 @@ def test_the_first_ends_are_ignored(engine: TransformersEngine) -> None:
 def test_the_budget_holds_while_ends_are_ignored(engine: TransformersEngine) -> None:
     expected = [*range(61, 70), *WAIT, 42, END_OF_THOUGHT, *ASKED, 21]
     assert ask(engine, OPENED, len(expected), ignore_end=5, thinking_budget=12) == expected
+
+
+@pytest.mark.parametrize(
+    ("waits", "tokens", "waited", "ended"), [(1, 0, 1, 0), (2, 0, 2, 0), (5, 12, 1, 1), (0, 3, 0, 1), (0, 100, 0, 0)]
+)
+def test_budget_forcing_is_what_the_settings_of_sampling_do(
+    engine: TransformersEngine, waits: int, tokens: int, waited: int, ended: int
+) -> None:
+    expected = ask(engine, OPENED, 40, ignore_end=waits, thinking_budget=tokens or None)
+    completion = forced(engine, 40, BudgetForcing(waits=waits, tokens=tokens))
+    assert list(completion.token_ids) == expected
+    assert completion.reports == {"budget_forcing": {"waits": waited, "ended": ended}}
+
+
+def test_budget_forcing_combines_with_slot_and_srgen(engine: TransformersEngine) -> None:
+    always = SRGenConfig(adaptive_entropy=False, entropy_threshold=0.0)
+    completion = forced(engine, 12, BudgetForcing(waits=0, tokens=2), srgen=always)
+    assert list(completion.token_ids[2:4]) == [END_OF_THOUGHT, *ASKED]
+    assert completion.reflections
+    (both,) = engine.generate(
+        [
+            Request(
+                id="0",
+                prompt=tuple(OPENED),
+                sampling=Sampling(do_sample=False, max_new_tokens=12),
+                seed=0,
+                methods=(BudgetForcing(waits=0, tokens=2), Slot(times=1, lr=1e-6)),
+            )
+        ]
+    )
+    assert set(both.reports) == {"budget_forcing", "slot"}
+    assert list(both.token_ids[2:4]) == [END_OF_THOUGHT, *ASKED]
+
+
+def test_what_does_not_force_or_forces_twice_is_a_sentence() -> None:
+    with pytest.raises(ConfigError, match="does nothing"):
+        BudgetForcing(waits=0)
+    with pytest.raises(ConfigError, match="budget_forcing_tokens must be at least 0"):
+        BudgetForcing(tokens=-1)
+    with pytest.raises(ConfigError, match="both force tokens"):
+        check_combination(False, (BudgetForcing(),), steered=True)
+    with pytest.raises(ConfigError, match="forces tokens, which only the transformers engine can do"):
+        check_only_shifts(BudgetForcing())
 
 
 def test_forced_tokens_are_not_reflected_on_and_rows_do_not_disturb_each_other(engine: TransformersEngine) -> None:

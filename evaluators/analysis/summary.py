@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections import Counter
@@ -30,6 +31,8 @@ from evaluators.analysis.summary_rows import (
 from evaluators.benchmarks.benchmark import AnswerKind, Question
 from evaluators.records.reading import Run, read_run, write_atomically
 from evaluators.records.schema import CHOOSERS_CSV, QUESTIONS_CSV, SUMMARY_CSV, Sample
+from evaluators.settings.identity import FOUNDING
+from srgen.config import Sampling
 
 Classify = Callable[[Sequence[str | None], AnswerKind], list[int]]
 
@@ -226,5 +229,8 @@ def ratio(numerator: float, denominator: float) -> float:
 
 
 def _sampling(run: Run) -> str:
+    """The settings of sampling; a later one at its default is left out, so that runs from before it read alike."""
     sampling = run.config["run"].get("sampling") or {}
-    return " ".join(f"{name}={sampling[name]}" for name in sorted(sampling) if sampling[name] not in ((), [], None))
+    defaults = dataclasses.asdict(Sampling())
+    shown = [name for name in sorted(sampling) if name in FOUNDING["sampling"] or sampling[name] != defaults.get(name)]
+    return " ".join(f"{name}={sampling[name]}" for name in shown if sampling[name] not in ((), [], None))

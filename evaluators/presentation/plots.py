@@ -123,7 +123,10 @@ def accuracy_by_tokens(comparison: Comparison) -> Figure:
         for name, curve in table.groupby("chooser", sort=False):
             points = curve[curve["k"].isin(sizes(int(curve["k"].max())))] if len(curve) > 1 else curve
             axes.plot(points["tokens"], points["rate"], label=name, markersize=4, linewidth=1.2, **looks[str(name)])
-        axes.set(xlabel="generated tokens a question", title=label, xscale="log")
+        axes.set(xlabel="generated tokens a question", title=label)
+        # Runs whose journal is gone do not know their tokens: all are 0 then.
+        if (table["tokens"] > 0).any():
+            axes.set(xscale="log")
     panels[0].set(ylabel="accuracy (%)")
     handles, labels = panels[0].get_legend_handles_labels()
     more = dict(zip(*reversed(panels[1].get_legend_handles_labels()), strict=True))

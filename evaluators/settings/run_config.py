@@ -16,6 +16,7 @@ from srgen.config import Sampling, SRGenConfig
 from srgen.errors import ConfigError
 from srgen.methods.contract import Method
 from srgen.methods.registry import SRGEN, check_combination, named
+from srgen.thinking import steers
 
 Launcher = Literal["local", "ray"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
@@ -101,7 +102,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         execution = self.execution
-        check_combination(self.srgen is not None, self.methods)
+        check_combination(self.srgen is not None, self.methods, steers(self.sampling))
         _require_at_least_one("average", self.average, "sample per question")
         _require_at_least_one("eval_samples", self.data.eval_samples, "question")
         _require_at_least_one("batch_size", execution.batch_size, "sample")

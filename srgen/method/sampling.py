@@ -152,7 +152,8 @@ class Sampler:
 
     def _above_min_p(self, mass: Tensor) -> Tensor:
         """How many tokens have min_p times the likeliest one's probability, (B, 1) (arXiv 2407.01082)."""
-        return (mass >= self.min_p * mass[:, :1]).sum(1, keepdim=True)
+        # Of a row that is no numbers, one is left, as of any other.
+        return (mass >= self.min_p * mass[:, :1]).sum(1, keepdim=True).clamp_min(1)
 
     def _within_top_h(self, mass: Tensor) -> Tensor:
         """How many tokens hold the share top_h of the entropy of the 100 likeliest, (B, 1) (arXiv 2509.02510)."""

@@ -62,6 +62,24 @@ class Prompt:
     hidden: Tensor
 
 
+class Steer(Protocol):
+    """What puts other tokens in the place of those drawn, for one sample."""
+
+    @property
+    def forces(self) -> bool:
+        """Whether the next token is known, whatever is drawn."""
+        ...
+
+    @property
+    def report(self) -> Mapping[str, float]:
+        """Numbers for the sample's line in samples.jsonl."""
+        ...
+
+    def token(self, drawn: int) -> int:
+        """The next token, given the one that was drawn."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a method found for one sample when its prompt had been read."""
@@ -101,10 +119,27 @@ class Method:
         """
         return logits
 
+    def steer(self, tokenizer: Any, prompt: Sequence[int]) -> Steer | None:
+        """What forces tokens upon a sample with this prompt; by default nothing does.
+
+        At most one of a sample's methods may. Raises ConfigError where the model does not have what it needs.
+        """
+        return None
+
+    @property
+    def forces_tokens(self) -> bool:
+        """Whether `steer` does anything."""
+        return type(self).steer is not Method.steer
+
     @property
     def changes_rows(self) -> bool:
         """Whether `change` does anything."""
         return type(self).change is not Method.change
+
+    @property
+    def works_on_rows(self) -> bool:
+        """Whether it needs the model's LM head."""
+        return self.changes_rows or type(self).begin is not Method.begin
 
     def as_dict(self) -> dict[str, Any]:
         """The parameters by name."""

@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from types import ModuleType
 
@@ -57,13 +57,25 @@ def named(names: Iterable[str]) -> str:
     return "+".join(names) or BASE
 
 
-def check_combination(uses_srgen: bool, chosen: Iterable[Method]) -> None:
-    """Raise ConfigError where a method does not combine with SRGen."""
+def check_combination(uses_srgen: bool, chosen: Sequence[Method], steered: bool = False) -> None:
+    """Raise ConfigError for methods that do not combine; `steered` says that the sampling itself forces tokens."""
     for method in chosen:
         if uses_srgen and method.changes_rows:
             raise ConfigError(
                 f"{method.name} changes rows in a way that SRGen's context cannot know; use one of the two"
             )
+    forcing = [method.name for method in chosen if method.forces_tokens]
+    if steered and forcing:
+        raise ConfigError(f"--method {forcing[0]} and --thinking_budget or --ignore_end both force tokens; use one")
+    if len(forcing) > 1:
+        raise ConfigError(f"{forcing[0]} and {forcing[1]} both force tokens; use one of the two")
+
+
+def check_only_shifts(method: Method) -> None:
+    """Raise ConfigError for a method that needs the transformers engine: others only shift rows."""
+    if method.changes_rows or method.forces_tokens:
+        what = "rewrites rows" if method.changes_rows else "forces tokens"
+        raise ConfigError(f"{method.name} {what}, which only the transformers engine can do")
 
 
 def _of_this_package() -> list[type[Method]]:

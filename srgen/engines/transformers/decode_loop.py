@@ -20,6 +20,7 @@ from srgen.engines.transformers.token_choice import Row, choose_tokens
 from srgen.method.processor import SRGenProcessor
 from srgen.method.readout import Readout, readout_of
 from srgen.method.sampling import Sampler
+from srgen.methods.contract import Steer
 from srgen.thinking import Steering, Thinking, steers
 
 
@@ -35,7 +36,6 @@ class DecodeLoop:
         self._device = model.device
         self._vocabulary = model.config.get_text_config().vocab_size
         self._processor: SRGenProcessor | None = None
-        self._markers: Thinking | None = None
         self.rows: list[Row] = []
         self._sampler: Sampler | None = None
         self._methods: MethodRows | None = None
@@ -112,14 +112,20 @@ class DecodeLoop:
         prompt = encode_request(self._tokenizer, request)
         limit = min(request.sampling.max_new_tokens, self._max_length - len(prompt))
         if prompt and limit > 0:
-            row = Row(request, prompt, limit)
-            if steers(request.sampling):
-                row.steering = Steering(self._thinking(), request.sampling, prompt)
-            return row
+            return Row(request, prompt, limit, steering=self._steering(request, prompt))
         reason = f"the prompt has {len(prompt)} tokens, and the model takes 1 to {self._max_length - 1}"
         return Completion(
             id=request.id, prompt_tokens=len(prompt), token_ids=(), text="", finish_reason="error", error=reason
         )
+
+    def _steering(self, request: Request, prompt: list[int]) -> Steer | None:
+        """What forces tokens upon the request's sample."""
+        sampling = request.sampling
+        if steers(sampling):
+            thinking = Thinking.of(self._tokenizer)
+            return Steering(thinking, sampling.thinking_budget, sampling.ignore_end, prompt)
+        found = (method.steer(self._tokenizer, prompt) for method in request.methods)
+        return next((steer for steer in found if steer is not None), None)
 
     def _prefill(self, rows: list[Row]) -> list[Completion]:
         logits, hidden = self._passes.admit([row.prompt for row in rows])
@@ -134,7 +140,7 @@ class DecodeLoop:
         started = [
             Started(row, row.request.methods, row.prompt, hidden)
             for row, hidden in zip(rows, states, strict=True)
-            if row.request.methods
+            if any(method.works_on_rows for method in row.request.methods)
         ]
         if started:
             if self._methods is None:
@@ -195,7 +201,7 @@ class DecodeLoop:
             text=text,
             finish_reason=reason,
             reflections=reflections,
-            reports=reports,
+            reports={**reports, **_forced(row)},
             error=row.error,
             entropies=tuple(row.entropies) if row.request.record_entropy else None,
             signals=_signals(row),
@@ -225,11 +231,6 @@ class DecodeLoop:
         settings = [row.request.sampling for row in rows]
         return Sampler.build(settings, [row.request.seed for row in rows], self._vocabulary, self._device)
 
-    def _thinking(self) -> Thinking:
-        if self._markers is None:
-            self._markers = Thinking.of(self._tokenizer)
-        return self._markers
-
     def _srgen(self) -> SRGenProcessor:
         if self._processor is None:
             self._processor = SRGenProcessor(self._head(), marker_tokens(self._tokenizer))
@@ -239,6 +240,12 @@ class DecodeLoop:
         if self._readout is None:
             self._readout = readout_of(self._model)
         return self._readout
+
+
+def _forced(row: Row) -> Reports:
+    """What the method that forces the row's tokens reports."""
+    forcing = [method.name for method in row.request.methods if method.forces_tokens]
+    return {} if row.steering is None else dict.fromkeys(forcing, row.steering.report)
 
 
 def _signals(row: Row) -> bytes | None:

@@ -15,7 +15,7 @@ from srgen.method.processor import SRGenProcessor
 from srgen.method.rows import Rows, Top, largest
 from srgen.method.sampling import CANDIDATES, Sampler
 from srgen.method.signals import signals
-from srgen.thinking import Steering
+from srgen.methods.contract import Steer
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +29,7 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
-    steering: Steering | None = None
+    steering: Steer | None = None
     """Where tokens may be others than those drawn."""
     error: str | None = None
     """Why the row cannot go on."""

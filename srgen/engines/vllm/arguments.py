@@ -14,7 +14,7 @@ from typing import Any
 from srgen.config import SRGenConfig, parse_value
 from srgen.errors import ConfigError
 from srgen.methods.contract import Method
-from srgen.methods.registry import methods
+from srgen.methods.registry import check_only_shifts, methods
 
 SWITCH = "srgen"
 PREFIX = "srgen_"
@@ -74,8 +74,7 @@ def _methods(text: Any) -> tuple[Method, ...]:
     except (TypeError, ValueError, KeyError) as error:
         raise ConfigError(f"{METHODS} must be JSON, known parameters by a known method's name: {error}") from None
     for method in chosen:
-        if method.changes_rows:
-            raise ConfigError(f"{method.name} rewrites rows, which the vLLM engine does not do")
+        check_only_shifts(method)
     return chosen
 
 
