@@ -15,8 +15,8 @@ from evaluators.analysis.loading import load_summary
 from evaluators.analysis.pairing import Pair, bases, named_pairs, pair_up, run_folders
 from evaluators.analysis.pairs import check_pairs
 from evaluators.analysis.summary_rows import Summary
+from evaluators.presentation.chooser_tables import chooser_tables
 from evaluators.presentation.comparison_tables import (
-    choosers_table,
     csv_table,
     latex_table,
     markdown_table,
@@ -43,8 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for comparison in comparisons:
         print(f"\n{comparison.model}, {comparison.base.benchmark}")
         print("\n".join(f"  {line}" for line in remarks(comparison)))
-    choosers = choosers_table(_compared_summaries(folders, pairs))
-    if choosers:
+    if choosers := chooser_tables(_compared_summaries(folders, pairs)):
         print(f"\n{choosers}")
     if options.plot:
         from evaluators.presentation.plots import plot_pairs  # matplotlib is an extra, and slow to import

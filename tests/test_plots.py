@@ -45,6 +45,21 @@ def test_several_pairs_have_files_of_their_own(pair: list[Path], tmp_path: Path)
     assert (tmp_path / "amc-2024-tiny-1B-curves.png").is_file()
 
 
+def test_runs_of_one_benchmark_share_a_plot_and_keep_their_own(pair: list[Path], tmp_path: Path) -> None:
+    slot = drawn_run(tmp_path / "slot", questions=12, k=6, seed=2)
+    summarise(slot, first_words)
+    runs = [pair[0], pair[1], pair[0], slot]
+    comparisons = compare_pairs(runs)
+    written = plots.plot_pairs(comparisons, runs, tmp_path)
+    assert len(written) == len(set(written)) == 10 + 8 + 2
+    assert {tmp_path / "srgen-curves.png", tmp_path / "slot-curves.png", tmp_path / "methods.svg"} <= set(written)
+    sides = [comparisons[0].base, comparisons[0].other, comparisons[1].other]
+    figure = plots.accuracy_by_tokens(sides, ["base", "srgen", "slot"])
+    assert [axes.get_title() for axes in figure.axes] == ["base", "srgen", "slot"]
+    (legend,) = figure.legends
+    assert "majority" in [text.get_text() for text in legend.get_texts()]
+
+
 def test_curves_start_at_the_average_and_end_at_the_table(pair: list[Path]) -> None:
     comparison = compare_pairs(pair)[0]
     figure = plots.curves(comparison)

@@ -51,30 +51,6 @@ def text_table(comparisons: Sequence[Comparison]) -> str:
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def choosers_table(runs: Sequence[Summary]) -> str:
-    """What every way to choose among the samples of some runs gives, and for how many tokens a question.
-
-    Empty where no run has been summarised with choosers; a run that lacks what a chooser needs has a dash.
-    """
-    known = list(dict.fromkeys(name for run in runs for name in run.choices if name.endswith("@k")))
-    shown = [name for name in known if any(not math.isnan(run.choices.get(name, math.nan)) for run in runs)]
-    if not shown:
-        return ""
-    head = ["chooser", *(f"{run.method} K={run.k}" for run in runs)]
-    rows = [head, ["majority", *(_chosen(run.cons, run.tokens / run.questions) for run in runs)]]
-    for name in shown:
-        spent = f"{name.removesuffix('@k')}_tokens"
-        cells = (_chosen(r.choices.get(name, math.nan), r.choices.get(spent, r.tokens / r.questions)) for r in runs)
-        rows.append([name.removesuffix("@k"), *cells])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
-
-
-def _chosen(rate: float, tokens: float) -> str:
-    return "-" if math.isnan(rate) else f"{number(rate)} ({tokens:,.0f} tokens)"
-
-
 def markdown_table(comparisons: Sequence[Comparison], *, equivalence: float | None = None) -> str:
     """The same table in Markdown, one row per pair, with the verdict and what must be read beside it below."""
     many = len(comparisons) > 1

@@ -14,6 +14,7 @@ from evaluators.analysis.bounded_mean import mean_intervals
 from evaluators.analysis.choosers import sizes
 from evaluators.analysis.comparison import Comparison, Flip
 from evaluators.analysis.metrics import FloatArray
+from evaluators.analysis.summary_rows import Summary
 from evaluators.presentation.comparison_tables import side_names
 from evaluators.records.reading import read_lines, read_reflections
 from evaluators.records.schema import REFLECTIONS_FILE, SAMPLES_FILE
@@ -55,19 +56,33 @@ _NAMED_QUESTIONS = 60
 
 
 def plot_pairs(comparisons: Sequence[Comparison], runs: Sequence[Path], directory: Path) -> list[Path]:
-    """Write every plot of every pair as PNG and SVG; returns the files."""
+    """Write every plot of every pair as PNG and SVG; returns the files.
+
+    runs: base, other, base, other, ... Where a model's runs of a benchmark make several pairs, all of them also share
+    one plot, `methods`.
+    """
     written = []
+    groups: dict[str, dict[Path, Summary]] = {}
     for index, comparison in enumerate(comparisons):
-        stem = f"{comparison.base.benchmark}-{comparison.model}" if len(comparisons) > 1 else ""
         pair = runs[2 * index], runs[2 * index + 1]
+        sides = dict(zip(pair, (comparison.base, comparison.other), strict=True))
+        groups.setdefault(f"{comparison.base.benchmark}-{comparison.model}", {}).update(sides)
+    several = len(groups) > 1
+    for index, comparison in enumerate(comparisons):
+        pair = runs[2 * index], runs[2 * index + 1]
+        group = f"{comparison.base.benchmark}-{comparison.model}"
+        other = pair[1] if pair[1].is_dir() else pair[1].parent
+        stem = [group] * several + [other.name] * (len(groups[group]) > 2)
         drawn = plots(comparison, *pair)
         for name in NEEDS.keys() - drawn.keys():
             print(f"no plot of {name}: it needs {NEEDS[name]}")
         for name, figure in drawn.items():
-            for suffix in ("png", "svg"):
-                path = directory / f"{_file_name(f'{stem}-{name}')}.{suffix}"
-                figure.savefig(path, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
-                written.append(path)
+            written += _save(figure, directory / _file_name("-".join([*stem, name])))
+    for group, members in groups.items():
+        if len(members) > 2:
+            with matplotlib.rc_context(_STYLE):
+                figure = accuracy_by_tokens(list(members.values()), [run.method for run in members.values()])
+            written += _save(figure, directory / _file_name("-".join([group] * several + ["methods"])))
     return written
 
 
@@ -76,7 +91,8 @@ def plots(comparison: Comparison, base: Path, other: Path) -> dict[str, Figure]:
     with matplotlib.rc_context(_STYLE):
         drawn = {"curves": curves(comparison), "flips": flips(comparison)}
         if comparison.base.curves is not None and comparison.other.curves is not None:
-            drawn["choosers"] = accuracy_by_tokens(comparison)
+            sides = [comparison.base, comparison.other]
+            drawn["choosers"] = accuracy_by_tokens(sides, side_names([comparison]))
         lengths = [generated_tokens(run) for run in (base, other)]
         if all(len(side) for side in lengths):
             drawn["length"] = response_length(lengths, side_names([comparison]))
@@ -105,34 +121,35 @@ def curves(comparison: Comparison) -> Figure:
     return figure
 
 
-def accuracy_by_tokens(comparison: Comparison) -> Figure:
+def accuracy_by_tokens(runs: Sequence[Summary], names: Sequence[str]) -> Figure:
     """Accuracy against generated tokens a question: every chooser's curve, a panel for each run."""
-    figure = figures.Figure(figsize=(11, 4.8), layout="constrained")
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    # One look for each chooser, in both panels: lines differ in colour, dash and marker.
-    tables = [comparison.base.curves, comparison.other.curves]
-    names = list(dict.fromkeys(name for table in tables if table is not None for name in table["chooser"]))
-    colours = matplotlib.colormaps["cividis"](np.linspace(0, 0.95, len(names)))
+    figure = figures.Figure(figsize=(max(11.0, 3.2 * len(runs) + 3), 4.8), layout="constrained")
+    panels = figure.subplots(1, len(runs), sharex=True, sharey=True, squeeze=False)[0]
+    # One look for each chooser, in all panels: lines differ in colour, dash and marker.
+    tables = [run.curves for run in runs]
+    choosers = list(dict.fromkeys(name for table in tables if table is not None for name in table["chooser"]))
+    colours = matplotlib.colormaps["cividis"](np.linspace(0, 0.95, len(choosers)))
     looks = {
         name: {"color": colours[i], "linestyle": _DASHES[i % len(_DASHES)], "marker": _MARKERS[i % len(_MARKERS)]}
-        for i, name in enumerate(names)
+        for i, name in enumerate(choosers)
     }
-    for axes, label, table in zip(panels, side_names([comparison]), tables, strict=True):
+    shown = {}
+    for axes, label, table in zip(panels, names, tables, strict=True):
+        axes.set(xlabel="generated tokens a question", title=label)
         if table is None:
             continue
         for name, curve in table.groupby("chooser", sort=False):
             points = curve[curve["k"].isin(sizes(int(curve["k"].max())))] if len(curve) > 1 else curve
-            axes.plot(points["tokens"], points["rate"], label=name, markersize=4, linewidth=1.2, **looks[str(name)])
-        axes.set(xlabel="generated tokens a question", title=label)
+            (shown[name],) = axes.plot(
+                points["tokens"], points["rate"], markersize=4, linewidth=1.2, **looks[str(name)]
+            )
         # Runs whose journal is gone do not know their tokens: all are 0 then.
         if (table["tokens"] > 0).any():
             axes.set(xscale="log")
     panels[0].set(ylabel="accuracy (%)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    more = dict(zip(*reversed(panels[1].get_legend_handles_labels()), strict=True))
-    shown = dict(zip(labels, handles, strict=True)) | more
     figure.legend(shown.values(), shown.keys(), loc="outside right center", fontsize=8, frameon=False)
-    _title(figure, comparison)
+    first = runs[0]
+    figure.suptitle(f"{first.model}, {first.benchmark}: {first.questions} questions, K = {first.k}")
     return figure
 
 
@@ -229,6 +246,14 @@ def generated_tokens(run: Path) -> FloatArray:
     """Length of every sample of a run in tokens; empty where only its CSVs are at hand."""
     journal = (run if run.is_dir() else run.parent) / SAMPLES_FILE
     return np.array([row["generated_tokens"] for row in read_lines(journal)], dtype=float)
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
+    """The figure as PNG and SVG."""
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg")]
+    for path in paths:
+        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return paths
 
 
 def _title(figure: Figure, comparison: Comparison) -> None:
