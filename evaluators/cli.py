@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,10 @@ def run(benchmark: Benchmark, arguments: Sequence[str]) -> int:
     settings = read_settings(benchmark, arguments)
     plan = planned(benchmark, settings)
     if settings["dry_run"]:
+        from evaluators.running.dry_run import examine
+
+        # Scripts take the folder from stdout, and nothing else.
+        print("\n".join(examine(plan)), file=sys.stderr)
         print(plan.directory)
         return 0
     # Imported here: everything above answers before the libraries of a run are loaded.

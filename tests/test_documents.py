@@ -32,6 +32,8 @@ ELSEWHERE = {
     "sbatch": "needs Slurm",
     "vllm serve": "needs vLLM; scripts/test_vllm.sh",
     "python -m srgen.serve_vllm": "needs vLLM; scripts/test_vllm.sh",
+    "python -m evaluators.mini --model_path demo --backend vllm": "needs vLLM; scripts/test_vllm.sh",
+    "python -m evaluators.aime --model_path MODEL --backend vllm": "needs vLLM; scripts/test_vllm.sh",
     "OMP_NUM_THREADS=1 python -m srgen.serve_vllm": "needs vLLM; scripts/test_vllm.sh",
     "python -m srgen.lm_eval": "needs lm-eval, which has an environment of its own; tests/plugins",
     "curl": "asks a server that runs; tests/test_server.py",

@@ -19,13 +19,14 @@ from evaluators.benchmarks.benchmark import Benchmark
 from evaluators.benchmarks.dataset_rows import file_rows
 from evaluators.benchmarks.own_questions import content_of
 from evaluators.benchmarks.questions import EMBEDDED, parse_rows
-from evaluators.cli import main
+from evaluators.cli import planned
 from evaluators.mini import BENCHMARK as MINI
 from evaluators.running.devices import with_number_format
 from evaluators.running.plan import RunPlan
 from evaluators.running.run import evaluate
 from evaluators.settings import identity
 from evaluators.settings.run_config import DataConfig, ModelConfig, RunConfig, run_directory
+from evaluators.settings.sources import read_settings
 from evaluators.settings.weights import WHOLE, weights_of
 from srgen.config import Sampling, SRGenConfig
 from srgen.errors import ConfigError
@@ -38,9 +39,8 @@ def model_folder(folder: Path, weights: bytes = b"1") -> str:
     return str(folder)
 
 
-def folder_of(capsys: pytest.CaptureFixture[str], benchmark: Benchmark, *arguments: str) -> str:
-    assert main(benchmark, [*arguments, "--dry_run"]) == 0
-    return capsys.readouterr().out.splitlines()[0]
+def folder_of(benchmark: Benchmark, *arguments: str) -> str:
+    return str(planned(benchmark, read_settings(benchmark, arguments)).directory)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_folder_named_by_the_first_version_is_found_again(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["--model_path", tiny, "--output_dir", str(tmp_path / "results")]
-    now = Path(folder_of(capsys, MINI, *common))
+    now = Path(folder_of(MINI, *common))
     config = RunConfig(
         model=ModelConfig(model_path=tiny),
         data=DataConfig(benchmark="mini", system_prompt=MINI.system_prompt),
@@ -132,13 +132,13 @@ def test_a_folder_named_by_the_first_version_is_found_again(
     plan = RunPlan(config=config, questions=asked, system_prompt=MINI.system_prompt, directory=first)
     assert evaluate(plan, engine=Script(step_seconds=0, batch_size=99).engine) == 0
     capsys.readouterr()
-    assert folder_of(capsys, MINI, *common) == str(first)
+    assert folder_of(MINI, *common) == str(first)
 
 
 def test_another_endpoint_is_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def at(url: str) -> str:
         flags = ["--backend", "openai", "--model_path", "m", "--base_url", url, "--output_dir", str(tmp_path)]
-        return folder_of(capsys, MINI, *flags)
+        return folder_of(MINI, *flags)
 
     assert at("http://one:8000/v1") == at("HTTP://One:8000/v1/") != at("http://two:8000/v1")
 
@@ -159,21 +159,21 @@ def test_three_spellings_of_a_path_are_one_model(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path / "models")
     spellings = [tiny, f"{tiny}/", "models/tiny", "./models/../models/tiny", "link/tiny"]
-    (only,) = {folder_of(capsys, MINI, "--model_path", spelling) for spelling in spellings}
+    (only,) = {folder_of(MINI, "--model_path", spelling) for spelling in spellings}
     monkeypatch.chdir(tiny)
-    assert folder_of(capsys, MINI, "--model_path", "./") == only
+    assert folder_of(MINI, "--model_path", "./") == only
 
 
 def test_the_weights_are_the_model_wherever_they_lie(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = folder_of(capsys, MINI, "--model_path", tiny)
+    before = folder_of(MINI, "--model_path", tiny)
     elsewhere = shutil.copytree(tiny, tmp_path / "copy" / "tiny")
-    assert folder_of(capsys, MINI, "--model_path", str(elsewhere)) == before
+    assert folder_of(MINI, "--model_path", str(elsewhere)) == before
     (elsewhere / "trainer_state.json").write_text("{}")
-    assert folder_of(capsys, MINI, "--model_path", str(elsewhere)) == before
+    assert folder_of(MINI, "--model_path", str(elsewhere)) == before
     (elsewhere / "model.safetensors").write_bytes(b"2")
-    assert folder_of(capsys, MINI, "--model_path", str(elsewhere)) != before
+    assert folder_of(MINI, "--model_path", str(elsewhere)) != before
 
 
 def test_large_files_are_sampled_from_their_first_byte_to_their_last(tmp_path: Path) -> None:
@@ -218,11 +218,9 @@ def test_a_flag_without_effect_is_none(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     common = ["--model_path", tiny, "--dataset_path", problems(tmp_path / "q.jsonl")]
-    assert folder_of(capsys, AIME, *common) == folder_of(capsys, AIME, *common, "--split", "test")
+    assert folder_of(AIME, *common) == folder_of(AIME, *common, "--split", "test")
     assert "--split has no effect on a single file" in caplog.text
-    assert folder_of(capsys, MINI, "--model_path", tiny) == folder_of(
-        capsys, MINI, "--model_path", tiny, "--split", "x"
-    )
+    assert folder_of(MINI, "--model_path", tiny) == folder_of(MINI, "--model_path", tiny, "--split", "x")
     assert "--split has no effect on the embedded questions of mini" in caplog.text
 
 
@@ -230,13 +228,13 @@ def test_foreign_questions_are_filed_under_their_own_name(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = problems(tmp_path / "custom.jsonl", 30)
-    folder = folder_of(capsys, AIME, "--model_path", tiny, "--dataset_path", path)
+    folder = folder_of(AIME, "--model_path", tiny, "--dataset_path", path)
     assert folder.startswith("results/aime-custom/tiny/")
     assert f"the questions in {path} are not those of aime 2024: the run is called aime-custom" in caplog.text
     path = problems(tmp_path / "2024.jsonl", 30)
-    assert folder_of(capsys, AIME, "--model_path", tiny, "--dataset_path", path).startswith("results/aime-custom-2024/")
+    assert folder_of(AIME, "--model_path", tiny, "--dataset_path", path).startswith("results/aime-custom-2024/")
     path = problems(tmp_path / "my mini.jsonl")
-    assert folder_of(capsys, MINI, "--model_path", tiny, "--dataset_path", path).startswith("results/mini-my_mini/")
+    assert folder_of(MINI, "--model_path", tiny, "--dataset_path", path).startswith("results/mini-my_mini/")
 
 
 def test_where_the_content_is_not_known_the_number_of_questions_tells(
@@ -244,10 +242,10 @@ def test_where_the_content_is_not_known_the_number_of_questions_tells(
 ) -> None:
     common = ["--model_path", tiny, "--version", "2025", "--dataset_path"]
     path = problems(tmp_path / "q.jsonl", 30)
-    assert folder_of(capsys, AIME, *common, path).startswith("results/aime-2025/")
+    assert folder_of(AIME, *common, path).startswith("results/aime-2025/")
     assert not caplog.records
     path = problems(tmp_path / "r.jsonl", 29)
-    assert folder_of(capsys, AIME, *common, path).startswith("results/aime-r/")
+    assert folder_of(AIME, *common, path).startswith("results/aime-r/")
 
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -267,14 +265,14 @@ def test_the_real_questions_are_known_in_every_copy(
         (GSM8K, "gsm8k_test", "gsm8k"),
         (GSM8K, "openai_gsm8k_test", "gsm8k"),
     ):
-        folder = folder_of(capsys, benchmark, "--model_path", tiny, "--dataset_path", str(SHARED / f"{file}.jsonl"))
+        folder = folder_of(benchmark, "--model_path", tiny, "--dataset_path", str(SHARED / f"{file}.jsonl"))
         assert folder.startswith(f"results/{name}/")
     assert not caplog.records
     path = str(SHARED / "gsm8k_test.jsonl")
-    folder = folder_of(capsys, AIME, "--model_path", tiny, "--dataset_path", path)
+    folder = folder_of(AIME, "--model_path", tiny, "--dataset_path", path)
     assert folder.startswith("results/aime-gsm8k_test/")
     path = str(SHARED / "aime2024.jsonl")
-    folder = folder_of(capsys, AIME, "--model_path", tiny, "--version", "2025", "--dataset_path", path)
+    folder = folder_of(AIME, "--model_path", tiny, "--version", "2025", "--dataset_path", path)
     assert folder.startswith("results/aime-2024/")
 
 

@@ -23,7 +23,10 @@ def place_instruction(
     """
     if not instruction or role == "system":
         return list(questions), instruction or None
-    return [dataclasses.replace(q, prompt=f"{q.prompt}\n\n{instruction}") for q in questions], None
+    after = f"\n\n{instruction}"
+    # The questions of an earlier run have it already.
+    bare = [q.prompt.removesuffix(after) for q in questions]
+    return [dataclasses.replace(q, prompt=f"{text}{after}") for q, text in zip(questions, bare, strict=True)], None
 
 
 def prompt_of(question: str, system_prompt: str | None, data: DataConfig) -> str | tuple[Message, ...]:

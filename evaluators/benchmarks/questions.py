@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
-from evaluators.benchmarks.benchmark import Benchmark, Question, Row
+from evaluators.benchmarks.benchmark import AnswerKind, Benchmark, Question, Row
 from evaluators.benchmarks.data_config import DataConfig
 from evaluators.benchmarks.dataset_rows import file_rows, folder_rows, hub_rows
 from evaluators.benchmarks.fields import fields_of
@@ -65,7 +67,7 @@ def parse_rows(benchmark: Benchmark, rows: Sequence[Row], seed: int, where: str)
     questions: dict[str, Question] = {}
     for index, row in enumerate(rows):
         try:
-            question = benchmark.parse_row(row, index, seed)
+            question = asked_before(row) or benchmark.parse_row(row, index, seed)
         except KeyError as error:
             found = ", ".join(fields_of(row)) or "none"
             raise ConfigError(
@@ -77,6 +79,13 @@ def parse_rows(benchmark: Benchmark, rows: Sequence[Row], seed: int, where: str)
             raise ConfigError(f"row {index + 1} of {where} has the identifier {question.id!r} of an earlier row")
         questions[question.id] = question
     return list(questions.values())
+
+
+def asked_before(row: Row) -> Question | None:
+    """The question of a line of a run's questions.jsonl, as it was asked; None for any other row."""
+    if set(row) != {field.name for field in dataclasses.fields(Question)} or row["kind"] not in get_args(AnswerKind):
+        return None
+    return Question(**row)
 
 
 def subset(questions: Sequence[Question], size: int | None, seed: int) -> list[Question]:

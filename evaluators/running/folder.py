@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +43,40 @@ def check_places(directory: Path, entropies: Path | None) -> None:
         ) from error
 
 
+def check_belongs(plan: RunPlan) -> None:
+    """As `check_places` and `prepare`, but nothing is made. Raises ConfigError."""
+    place = next(path for path in (plan.directory, *plan.directory.absolute().parents) if path.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK)):
+        raise ConfigError(f"{place} is no folder that can be written; give another --output_dir")
+    if _has_samples(plan.directory):
+        _check(plan, _record(plan))
+
+
 def prepare(plan: RunPlan) -> None:
     """Check that the directory is this run's, or make it so. Raises ConfigError where it is another's."""
     directory = plan.directory
-    record = provenance(with_number_format(plan.config, visible_gpus()), plan.questions, GRADING_VERSION)
-    samples = directory / SAMPLES_FILE
-    if samples.is_file() and samples.stat().st_size > 0:
-        if not plan.resume:
-            raise ConfigError(f"{directory} holds samples already; choose another --run_name, or delete it")
-        _verify(plan, record)
+    record = _record(plan)
+    if _has_samples(directory):
+        _check(plan, record)
         return
     rows = (json.dumps(question_row(question), ensure_ascii=False) + "\n" for question in plan.questions)
     write_atomically(directory / QUESTIONS_JSONL, "".join(rows))
     write_atomically(directory / CONFIG_FILE, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 
 
-def _verify(plan: RunPlan, record: dict[str, Any]) -> None:
+def _record(plan: RunPlan) -> dict[str, Any]:
+    return provenance(with_number_format(plan.config, visible_gpus()), plan.questions, GRADING_VERSION)
+
+
+def _has_samples(directory: Path) -> bool:
+    samples = directory / SAMPLES_FILE
+    return samples.is_file() and samples.stat().st_size > 0
+
+
+def _check(plan: RunPlan, record: dict[str, Any]) -> None:
     directory = plan.directory
+    if not plan.resume:
+        raise ConfigError(f"{directory} holds samples already; choose another --run_name, or delete it")
     if not (directory / CONFIG_FILE).is_file():
         raise ConfigError(f"{directory} holds samples but no {CONFIG_FILE}; choose another --run_name, or delete it")
     if found := unlike(read_config(directory), record):

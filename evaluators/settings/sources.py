@@ -15,6 +15,7 @@ import yaml
 from evaluators.benchmarks.benchmark import Benchmark
 from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS, REPLACED
 from evaluators.settings.other_tools import meant
+from evaluators.settings.record import flags_of, is_record
 from srgen.command_line import Parser, called
 from srgen.config import FALSE, TRUE, SRGenConfig
 from srgen.errors import ConfigError
@@ -58,7 +59,7 @@ def read_settings(benchmark: Benchmark, arguments: Sequence[str]) -> Settings:
     values: dict[str, Any] = {flag.name: flag.default for flag in FLAGS}
     values["max_new_tokens"] = benchmark.max_new_tokens
     origins: dict[str, str] = {}
-    file = read_config_file(Path(given["config"])) if "config" in given else {}
+    file = read_config_file(Path(given["config"]), benchmark) if "config" in given else {}
     for source, found in (("environment", read_environment(os.environ)), ("file", file), ("flag", given)):
         values.update(found)
         origins.update(dict.fromkeys(found, source))
@@ -172,8 +173,8 @@ def parser_of(benchmark: Benchmark) -> ArgumentParser:
     return parser
 
 
-def read_config_file(path: Path) -> dict[str, Any]:
-    """The YAML file's values by flag name; a null leaves the default.
+def read_config_file(path: Path, benchmark: Benchmark | None = None) -> dict[str, Any]:
+    """The YAML file's values by flag name; a null leaves the default. A run's config.yaml is taken for a benchmark.
 
     Raises ConfigError for a file that is no flat mapping, an unknown key (suggesting the nearest), or a wrong type.
     """
@@ -186,6 +187,8 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content or {}, dict):
         raise ConfigError(f"{path} must hold one `flag: value` per line")
+    if benchmark is not None and is_record(content or {}):
+        return flags_of(content, path, benchmark)
     known = [name for name in BY_NAME if name != "config"]
     values = {}
     for key, value in (content or {}).items():

@@ -46,7 +46,10 @@ class OpenAIEngine:
         self.on_step: Callable[[], None] = _nothing
         self._client = client
         self._model = model
-        self._is_ours = any(card.owned_by == OWNER for card in _models(client))
+        cards = _models(client)
+        self._is_ours = any(card.owned_by == OWNER for card in cards)
+        self.models = tuple(card.id for card in cards)
+        """What the endpoint lists."""
 
     @classmethod
     def load(cls, config: EngineConfig) -> OpenAIEngine:
