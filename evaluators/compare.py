@@ -24,7 +24,7 @@ from evaluators.presentation.comparison_tables import (
     text_table,
 )
 from evaluators.presentation.verdict import verdicts
-from evaluators.records.reading import write_atomically
+from evaluators.records.reading import unused, write_atomically
 from srgen.command_line import Parser, called, command, tell
 from srgen.errors import ConfigError, SRGenError
 
@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folders, common=options.common, sequential=options.sequential, smallest_effect=options.smallest_effect
     )
     comparisons = [pair.comparison for pair in pairs if pair.comparison]
-    written = write_tables(comparisons, options.output_dir, equivalence=options.equivalence)
+    place = options.output_dir or own_place(csv_table(comparisons, equivalence=options.equivalence))
+    written = write_tables(comparisons, place, equivalence=options.equivalence)
     print("\n".join([text_table(comparisons), *verdicts(comparisons, equivalence=options.equivalence)]))
     for comparison in comparisons:
         print(f"\n{comparison.model}, {comparison.base.benchmark}")
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.plot:
         from evaluators.presentation.plots import plot_pairs  # matplotlib is an extra, and slow to import
 
-        written += plot_pairs(comparisons, _compared(folders, pairs), options.output_dir)
+        written += plot_pairs(comparisons, _compared(folders, pairs), place)
     print("\nwritten: " + ", ".join(str(path) for path in written))
     for pair in pairs:
         if pair.refusal:
@@ -113,6 +114,16 @@ def write_tables(comparisons: Sequence[Comparison], directory: Path, *, equivale
     return [directory / f"comparison.{suffix}" for suffix in texts]
 
 
+def own_place(csv: str) -> Path:
+    """The folder where nobody has named one: `comparison`, or where that holds another comparison, the next free."""
+    place = Path("comparison")
+    try:
+        same = (place / "comparison.csv").read_text("utf-8") == csv
+    except OSError:
+        same = False
+    return place if same else unused(place)
+
+
 def _parser() -> Parser:
     parser = Parser(prog=called("compare", "evaluators.compare"), description="Compare runs by question.")
     parser.add_argument(
@@ -139,7 +150,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--plot", action="store_true", help="also write the plots, as PNG and SVG (extra: report)")
     parser.add_argument(
-        "--output_dir", type=Path, default=Path("comparison"), help="where to write (default: %(default)s)"
+        "--output_dir", type=Path, help="where to write (default: comparison, or comparison-2, ... beside earlier ones)"
     )
     return parser
 

@@ -29,7 +29,7 @@ from evaluators.presentation.source_verdicts import disagreements
 from evaluators.records.provenance import provenance, questions_hash
 from evaluators.records.reading import read_run
 from evaluators.records.source_verdicts import read_source_verdicts
-from evaluators.settings.run_config import ModelConfig, RunConfig
+from evaluators.settings.run_config import ModelConfig, RunConfig, check_run_name
 from srgen.command_line import Parser, called, command
 from srgen.config import Sampling
 from srgen.errors import ConfigError
@@ -98,6 +98,8 @@ def _directory(options: argparse.Namespace, source: Source, data: DataConfig) ->
     """results/<benchmark>/<model>/<run name>, as of any run; the name follows from the source's path and options."""
     benchmark = data.benchmark + (f"-{data.version}" if data.version else "")
     said = json.dumps([str(options.source.resolve()), options.columns, options.verdicts_of, options.average])
+    if options.run_name is not None:
+        check_run_name(options.run_name)
     name = (
         options.run_name
         or f"{_method(options, source)}-{source.format}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"

@@ -19,7 +19,7 @@ from evaluators.presentation.comparison_tables import cells, headings, remarks
 from evaluators.presentation.report_data import entries, index, pages, run_name, safe_json
 from evaluators.presentation.run_table import bounds_line, counts_line, incomplete, number
 from evaluators.presentation.verdict import verdict
-from evaluators.records.reading import Run, read_run, write_atomically
+from evaluators.records.reading import Run, read_run, unused, write_atomically
 from srgen.command_line import Parser, called, command
 from srgen.errors import SRGenError
 from srgen.extras import install
@@ -33,12 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     parser = Parser(prog=called("report", "evaluators.report"), description="One HTML file about runs.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
-    parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="default: %(default)s")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="default: report.html, or report-2.html, ... beside earlier ones"
+    )
     options = parser.parse_args(arguments)
-    if options.output.is_dir():
-        raise SRGenError(f"{options.output} is a folder; name the file, such as {options.output / 'report.html'}")
-    beside = write_report(options.runs, options.output)
-    print(f"written: {options.output}" + (f", with {beside} pages of samples beside it" if beside else ""))
+    output = options.output or unused(Path("report.html"))
+    if output.is_dir():
+        raise SRGenError(f"{output} is a folder; name the file, such as {output / 'report.html'}")
+    beside = write_report(options.runs, output)
+    print(f"written: {output}" + (f", with {beside} pages of samples beside it" if beside else ""))
     return 0
 
 

@@ -72,7 +72,7 @@ def test_out_of_memory_halves_the_batch(tmp_path: Path) -> None:
     assert run(tmp_path, script) == 0
     assert_complete(tmp_path, 12, 2)
     assert all(sample["status"] != "failed" for sample in samples(tmp_path))
-    log = (tmp_path / "logs" / "cpu:0.log").read_text()
+    log = (tmp_path / "logs" / "cpu-0.log").read_text()
     assert [line for line in log.splitlines() if "memory" in line] == [
         "out of memory: going on with batches of 4",
         "out of memory: going on with batches of 2",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -188,3 +189,9 @@ def write_atomically(path: Path, text: str) -> None:
 def sample_lines(samples: Mapping[SampleKey, Sample]) -> str:
     """The journal's text."""
     return "".join(json.dumps(dataclasses.asdict(sample), ensure_ascii=False) + "\n" for sample in samples.values())
+
+
+def unused(path: Path) -> Path:
+    """The path, or where something is there already, the first free one of `path-2`, `path-3`, ..."""
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return path if not path.exists() else next(name for name in names if not name.exists())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,16 @@ class WorkerPlace:
     """What the worker occupies; two places that share a device cannot be taken at once."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Set in the worker's process before torch is imported."""
+
+    @property
+    def log(self) -> str:
+        """The name of its log, which every file system takes."""
+        return log_name(self.name)
+
+
+def log_name(worker: str) -> str:
+    """`cuda:0` writes cuda-0.log: a colon has a meaning of its own on Windows."""
+    return re.sub(r"[^\w.+-]", "-", worker) + ".log"
 
 
 def visible_gpus(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:

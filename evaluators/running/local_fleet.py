@@ -39,7 +39,7 @@ class LocalFleet:
         """Start a worker's process; it reports when its model is loaded."""
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(
-            target=_main, args=(place, load, theirs, self._logs / f"{place.name}.log", os.getpid()), name=place.name
+            target=_main, args=(place, load, theirs, self._logs / place.log, os.getpid()), name=place.name
         )
         with _interrupts_blocked():
             process.start()

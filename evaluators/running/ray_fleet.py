@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from evaluators.running.devices import WorkerPlace, gpus_per_worker
+from evaluators.running.devices import WorkerPlace, gpus_per_worker, log_name
 from evaluators.running.interrupts import SIGNALS
 from evaluators.running.local_fleet import GRACE_SECONDS
 from evaluators.running.workers import Died, EngineFactory, Left, Order, Report, Stop, last_words, serve
@@ -147,7 +147,7 @@ class RayFleet:
     def _log(self, name: str, death: str) -> None:
         """The actor's own output stays in its node's Ray logs; what Ray says of its death is kept here."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        with (self._logs / f"{name}.log").open("a") as log:
+        with (self._logs / log_name(name)).open("a") as log:
             print(death, file=log)
 
 

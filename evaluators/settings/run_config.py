@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,7 +149,18 @@ def sample_seed(run_seed: int, question_id: str, sample: int) -> int:
 
 def run_directory(output_dir: Path, config: RunConfig, run_name: str | None = None) -> Path:
     """results/<benchmark>/<model>/<run name>; without a name, one made of the method and the identity's hash."""
+    if run_name is not None:
+        check_run_name(run_name)
     return _place(output_dir, config) / (run_name or _name(config, identity.key))
+
+
+def check_run_name(name: str) -> None:
+    """Raise ConfigError for a name that is no single folder, here or on Windows."""
+    if not name.strip() or name.strip(".") == "" or name != name.strip() or re.search(r'[/\\<>:"|?*\x00-\x1f]', name):
+        raise ConfigError(
+            f"--run_name must be the name of one folder, not {name!r}: no empty one, no blanks around it, "
+            'and none of / \\ < > : " | ? *'
+        )
 
 
 def first_directory(output_dir: Path, config: RunConfig) -> Path:
