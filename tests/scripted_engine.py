@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tqdm import tqdm
+
 from evaluators.running.devices import WorkerPlace
 from evaluators.running.workers import EngineFactory
 from srgen.engines.base import Completion, Reflection, Request
@@ -41,6 +43,8 @@ class Script:
     """Rows that fit; more raise OutOfMemoryError."""
     unusable: str | None = None
     """Loading fails with this message for the user."""
+    bar: bool = False
+    """Loading draws a bar, as transformers does."""
     crashes: bool = False
     """Loading fails with an exception of no use to the user."""
 
@@ -62,6 +66,8 @@ class ScriptedLoader:
 
     def __call__(self) -> ScriptedEngine:
         print("loading the scripted engine", flush=True)
+        for _ in tqdm(range(1)) if self.script.bar else ():
+            pass
         time.sleep(self.script.load_seconds)
         if self.script.unusable:
             raise ConfigError(self.script.unusable)

@@ -136,3 +136,22 @@ def test_a_switch_may_be_given_its_value(words: str, value: bool) -> None:
 @pytest.mark.parametrize("module", [it.module for name, it in console.SUBCOMMANDS.items() if name != "view"])
 def test_each_is_a_module_that_python_runs_too(module: str) -> None:
     assert callable(importlib.import_module(module).main)
+
+
+def test_tables_and_reports_do_not_take_the_place_of_earlier_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "c"):
+        drawn_run(tmp_path / name, questions=4, k=2, srgen=name != "a")
+    monkeypatch.chdir(tmp_path)
+    for other in ("b", "b", "c"):
+        assert console.main(["compare", "a", other]) == 0
+    assert sorted(path.name for path in tmp_path.glob("comparison*")) == ["comparison", "comparison-2"]
+    assert "written: comparison-2/comparison.csv" in capsys.readouterr().out
+    for _ in range(2):
+        assert console.main(["report", "a"]) == 0
+    assert (tmp_path / "report.html").is_file()
+    assert (tmp_path / "report-2.html").is_file()
+    before = (tmp_path / "report.html").stat().st_mtime_ns
+    assert console.main(["report", "a", "-o", "report.html"]) == 0, "what is named is replaced"
+    assert (tmp_path / "report.html").stat().st_mtime_ns > before

@@ -86,7 +86,9 @@ def test_each_worker_has_its_log_and_the_parent_prints_no_noise(
     output = capfd.readouterr()
     assert "scripted engine" not in output.out + output.err
     assert "Avg@2" in output.out
-    assert len(output.err.splitlines()) == 1, "one line of progress"
+    begun, progress = output.err.splitlines()
+    assert begun == f"scripted scripted {tmp_path.name}: 24 samples"
+    assert progress.startswith("24 of 24 samples, ")
     for name in ("cpu:0", "cpu:1"):
         log = (tmp_path / "logs" / f"{name.replace(':', '-')}.log").read_text().splitlines()
         assert (log[0], log[-1]) == ("loading the scripted engine", "closed")

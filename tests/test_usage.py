@@ -194,6 +194,11 @@ USAGES: list[tuple[str, str, str]] = [
     ("mini", "--config type.yaml", "times in type.yaml must be of type int, not 'many'"),
     ("mini", "--config latin.yaml", "the config file latin.yaml cannot be read: it is not text"),
     # places
+    ("mini", f"{M} --run_name ''", "--run_name must be the name of one folder, not ''"),
+    ("mini", f"{M} --run_name ../x", "--run_name must be the name of one folder, not '../x'"),
+    ("mini", f"{M} --run_name /tmp/x", "--run_name must be the name of one folder, not '/tmp/x'"),
+    ("mini", f"{M} --run_name ..", "--run_name must be the name of one folder, not '..'"),
+    ("mini", f"{M} --run_name a:b", "--run_name must be the name of one folder, not 'a:b'"),
     ("mini", f"{M} --output_dir file", "cannot be made (Not a directory); give another --output_dir"),
     ("mini", f"{M} --output_dir /proc/x", "cannot be made (No such file or directory); give another --output_dir"),
     (

@@ -41,10 +41,16 @@ class Tally:
     failed: int = 0
     tokens: int = 0
     reflections: int = 0
+    questions: int = 0
+    """Questions with a sample."""
+    _asked: set[str] = dataclasses.field(default_factory=set, repr=False, compare=False)
 
     def add(self, sample: Sample) -> None:
         """Count one sample."""
         self.samples += 1
+        if sample.question_id not in self._asked:
+            self._asked.add(sample.question_id)
+            self.questions += 1
         self.correct += sample.correct
         self.failed += sample.status == "failed"
         self.tokens += sample.generated_tokens
@@ -53,7 +59,9 @@ class Tally:
     def __iadd__(self, other: Tally) -> Tally:
         """Count the samples that another tally has counted."""
         for field in dataclasses.fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+            if field.type == "int":
+                setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        self._asked |= other._asked
         return self
 
 

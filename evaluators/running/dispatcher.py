@@ -78,6 +78,8 @@ class _Worker:
     ready: bool = False
     leaving: bool = False
     """Told to stop, so that another model gets its devices."""
+    tokens: int = 0
+    """Tokens that the samples it holds have by now, as it last said."""
 
     @property
     def spare(self) -> bool:
@@ -104,6 +106,12 @@ class Dispatcher:
         self._request_of = request_of
         self._clock = clock
         self._workers: dict[str, _Worker] = {}
+        self.news: list[str] = []
+        """What has happened to workers; whoever shows it empties the list."""
+
+    def tokens_in_flight(self) -> int:
+        """Tokens of the samples that workers hold, as far as their engines say."""
+        return sum(w.tokens for name, w in self._workers.items() if w.crew.scheduler.held(name))
 
     def load(self) -> dict[str, int | None]:
         """Tasks that each worker holds; None while it loads its model, or leaves it for the next."""
@@ -134,7 +142,8 @@ class Dispatcher:
             case Ready(batch_size):
                 worker.ready = True
                 worker.crew.loaded(name, batch_size)
-            case Beat(begun):
+            case Beat(begun, tokens):
+                worker.tokens = tokens
                 for task in begun:
                     scheduler.begin(name, task)
             case Done(completion):
@@ -143,6 +152,7 @@ class Dispatcher:
             case Returned(ids):
                 scheduler.give_back(name, ids)
             case Resized(batch_size):
+                self.news.append(f"worker {name} was out of memory and goes on with {batch_size} samples at a time")
                 scheduler.resize(name, batch_size)
             case Left():
                 self._forget(name)
@@ -210,6 +220,8 @@ class Dispatcher:
             crew.died_loading(name)
         failed = crew.scheduler.lose(name)
         self._forget(name)
+        replaced = any(place.name == name for place in crew.places())
+        self.news.append(f"worker {name} is gone ({reason}); {'another takes its place' if replaced else 'given up'}")
         if not crew.places() and not any(other.crew is crew for other in self._workers.values()):
             self._fail(
                 crew,

@@ -17,6 +17,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from tqdm import tqdm
+
 from evaluators.running.devices import WorkerPlace
 from evaluators.running.workers import Died, EngineFactory, Left, Order, Report, Stop, last_words, serve
 
@@ -101,6 +103,9 @@ def _main(place: WorkerPlace, load: EngineFactory, pipe: _Pipe, log: Path, paren
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     os.environ.update(place.environment)
     _redirect_output(log)
+    # Bars of libraries would share a semaphore between processes; of a worker that is killed it stays behind, and
+    # Python's own helper, which writes to the terminal, warns about that.
+    tqdm.set_lock(threading.RLock())
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     inbox: SimpleQueue[Order] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, inbox), daemon=True).start()

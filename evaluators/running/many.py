@@ -18,6 +18,7 @@ from evaluators.running.open_run import OpenRun
 from evaluators.running.plan import EngineChoice, Outcome, RunPlan
 from evaluators.running.progress import Progress
 from evaluators.running.session import ModelRuns, Session
+from evaluators.settings.identity import path_name
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 
 
@@ -46,7 +47,7 @@ def work_off(
         try:
             if session.open_runs():
                 total = sum(len(plan.questions) * plan.config.average for plan in plans)
-                with closing(Progress(total, session.tally)) as progress:
+                with closing(Progress(total, session.tally, name=_named(plans))) as progress:
                     session.run(interrupts, progress)
             session.finish()
         except BaseException:
@@ -54,6 +55,16 @@ def work_off(
             raise
         found = {id(outcome.plan): outcome for outcome in [*summaries.outcomes(), *session.refused]}
         return [found[id(plan)] for plan in plans]
+
+
+def _named(plans: Sequence[RunPlan]) -> str:
+    """What is being worked on, for the line of progress."""
+    if len(plans) > 1:
+        return f"{len(plans)} runs"
+    (plan,) = plans
+    data = plan.config.data
+    benchmark = f"{data.benchmark}-{data.version}" if data.version else data.benchmark
+    return f"{path_name(plan.config.model.model_path)} {benchmark} {plan.directory.name}"
 
 
 def _by_model(plans: Sequence[RunPlan]) -> list[list[RunPlan]]:

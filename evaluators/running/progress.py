@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -13,39 +15,69 @@ from evaluators.records.journal import Tally
 
 PLAIN_SECONDS = 30.0
 """Time between two lines where there is no terminal."""
+_Z = 1.959964
+"""Of a 95 % interval."""
+
+# tqdm's own lock is a semaphore between processes; one that is killed leaves it, and Python warns about that.
+tqdm.set_lock(threading.RLock())
 
 
 class Progress:
     """Shows how far a run is: samples, accuracy, tokens per second, reflections, what each worker holds, time left."""
 
-    def __init__(self, total: int, tally: Tally, stream: TextIO | None = None) -> None:
-        """`tally` counts the samples that are there already, and goes on counting while the run goes on."""
+    def __init__(self, total: int, tally: Tally, stream: TextIO | None = None, name: str = "") -> None:
+        """`tally` counts the samples that are there already, and goes on counting while the run goes on.
+
+        `name` says what is worked on.
+        """
         self._tally = tally
         self._total = total
         self._stream = stream or sys.stderr
-        self._began = time.monotonic()
-        self._shown = self._began
+        self._name = name
+        self._began: float | None = None
+        """When the first model was loaded: what comes before generates nothing."""
+        self._shown = time.monotonic()
         self._load: Mapping[str, int | None] = {}
+        self._in_flight = 0
         self._first = (tally.samples, tally.tokens)
         self._bar: Any = None
+        self._introduce()
         if self._stream.isatty():
             self._bar = tqdm(
-                total=total, initial=tally.samples, unit="sample", dynamic_ncols=True, file=self._stream, leave=True
+                total=total,
+                initial=tally.samples,
+                desc=name or None,
+                unit="sample",
+                dynamic_ncols=True,
+                file=self._stream,
+                leave=True,
             )
 
-    def update(self, load: Mapping[str, int | None]) -> None:
-        """Show the tally; `load` is what each worker holds, None while it loads its model."""
-        self._load = load
+    def update(self, load: Mapping[str, int | None], in_flight: int = 0) -> None:
+        """Show the tally; `load` is what each worker holds, None while it loads its model.
+
+        `in_flight`: tokens of samples that are not ended yet.
+        """
+        self._load, self._in_flight = load, in_flight
+        if self._began is None and any(held is not None for held in load.values()):
+            self._began = time.monotonic()
         if self._bar is not None:
             self._bar.set_postfix_str(self.describe(), refresh=False)
             self._bar.update(self._tally.samples - self._bar.n)
         elif time.monotonic() - self._shown >= PLAIN_SECONDS:
             self._plain()
 
+    def note(self, text: str) -> None:
+        """Show a line that stays."""
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
+        else:
+            print(text, file=self._stream, flush=True)
+
     def close(self) -> None:
         """Show the last state and leave the line."""
         if self._bar is not None:
-            self.update(self._load)
+            self.update(self._load, self._in_flight)
             self._bar.refresh()
             self._bar.close()
         else:
@@ -54,21 +86,39 @@ class Progress:
     def describe(self) -> str:
         """Accuracy and rates in words, without what a bar shows itself."""
         tally = self._tally
-        seconds = max(time.monotonic() - self._began, 1e-9)
-        accuracy = f"{100 * tally.correct / tally.samples:.1f} %" if tally.samples else "-"
+        seconds = 0.0 if self._began is None else time.monotonic() - self._began
+        tokens = tally.tokens - self._first[1] + self._in_flight
         parts = [
-            f"accuracy {accuracy}",
-            f"{(tally.tokens - self._first[1]) / seconds:.0f} tokens/s",
+            f"accuracy {_accuracy(tally)}",
+            f"{tokens / seconds if seconds > 0 else 0:.0f} tokens/s",
             f"{tally.reflections} reflections",
         ]
         if tally.failed:
             parts.append(f"{tally.failed} failed")
         workers = "/".join("loading" if held is None else str(held) for held in self._load.values())
-        return ", ".join([*parts, f"in flight {workers}"])
+        grown = f" ({self._in_flight:,} tokens)" if self._in_flight else ""
+        return ", ".join([*parts, f"in flight {workers}{grown}"])
+
+    def _introduce(self) -> None:
+        if self._name:
+            there = self._tally.samples
+            resumed = f", {there} of them from before" if there else ""
+            self.note(f"{self._name}: {self._total} samples{resumed}")
 
     def _plain(self) -> None:
         self._shown = time.monotonic()
         done, rest = self._tally.samples - self._first[0], self._total - self._tally.samples
-        left = f"{(self._shown - self._began) / done * rest / 60:.0f} min left" if done else "time left unknown"
+        known = done > 0 and self._began is not None
+        left = f"{(self._shown - (self._began or 0)) / done * rest / 60:.0f} min left" if known else "time left unknown"
         line = f"{self._tally.samples} of {self._total} samples, {left}, {self.describe()}"
         print(line, file=self._stream, flush=True)
+
+
+def _accuracy(tally: Tally) -> str:
+    """With Wilson's 95 % interval for as many questions: samples of one question are counted as one piece of news."""
+    if not tally.samples:
+        return "-"
+    rate, n = tally.correct / tally.samples, max(1, tally.questions)
+    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(rate * (1 - rate) / n + _Z**2 / (4 * n**2))
+    return f"{100 * rate:.1f} % [{100 * (centre - half):.0f}, {100 * (centre + half):.0f}]"

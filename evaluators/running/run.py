@@ -58,8 +58,9 @@ def _conclude(outcome: Outcome, entropy_output_file: Path | None) -> int:
     if entropy_output_file is not None and (directory / ENTROPIES_FILE).is_file():
         entropy_output_file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(directory / ENTROPIES_FILE, entropy_output_file)
-    if outcome.summary is not None:
-        print(final_table(outcome.summary))
+    summary = outcome.summary
+    if summary is not None and (outcome.complete or summary.missing < summary.samples):
+        print(final_table(summary))
     print(f"Results: {directory}")
     if outcome.complete:
         return DONE

@@ -71,13 +71,13 @@ class Session:
             self._generate(POLL_SECONDS)
             if time.monotonic() - written >= WRITE_SECONDS:
                 self._write()
-                progress.update(self._dispatcher.load())
+                self._show(progress)
                 written = time.monotonic()
         self._generate(0)
         self._fleet.close(at_once=interrupts.asked)
         while self._grading:
             self._write(block=True)
-        progress.update(self._dispatcher.load())
+        self._show(progress)
 
     def finish(self) -> None:
         """Conclude what is still open, and count as refused what never was."""
@@ -113,6 +113,11 @@ class Session:
         model.crew.scheduler.add(run.owed)
         if run.complete:
             self._end(run)
+
+    def _show(self, progress: Progress) -> None:
+        while self._dispatcher.news:
+            progress.note(self._dispatcher.news.pop(0))
+        progress.update(self._dispatcher.load(), self._dispatcher.tokens_in_flight())
 
     def _request(self, task: str) -> Request:
         return self._run_of[task].request(task)

@@ -60,6 +60,8 @@ class Beat:
     """From the worker: it lives, and has begun these requests since it last said so."""
 
     begun: tuple[str, ...] = ()
+    tokens: int = 0
+    """Tokens that the samples in flight have by now; 0 where the engine does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,10 @@ class _Stopped(BaseException):
 class _Feed:
     """The engine's source of requests, and the worker's ear: the engine asks after every step."""
 
-    def __init__(self, inbox: SimpleQueue[Order], send: Callable[[Report], None]) -> None:
+    def __init__(self, inbox: SimpleQueue[Order], send: Callable[[Report], None], tokens: Callable[[], int]) -> None:
+        """`tokens` says how many tokens the samples in flight have."""
         self._inbox = inbox
+        self._tokens = tokens
         self._send = send
         self._waiting: deque[Request] = deque()
         self._running: dict[str, Request] = {}
@@ -145,7 +149,7 @@ class _Feed:
         now = time.monotonic()
         if begun or now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
-            self._send(Beat(begun))
+            self._send(Beat(begun, self._tokens()))
 
     def _listen(self) -> None:
         """Take every order that is there; block only while the engine holds nothing."""
@@ -173,7 +177,8 @@ def serve(load: EngineFactory, inbox: SimpleQueue[Order], send: Callable[[Report
     that halves the batch and tries again.
     """
     engine = load()
-    feed = _Feed(inbox, send)
+    # Not every engine sees its samples grow: an endpoint gives each as a whole.
+    feed = _Feed(inbox, send, lambda: getattr(engine, "tokens_in_flight", 0))
     engine.on_step = feed.beat
     send(Ready(engine.batch_size))
     with suppress(_Stopped):

@@ -229,8 +229,21 @@ FLAGS = (
         default_text="method, K and a hash of the settings",
     ),
     own("run", "resume", "bool", ON, "Finish an interrupted run; --no-resume refuses to.", default=True),
-    own("run", "dry_run", "bool", ON, "Check all that can be without the weights, say what the run would do, print its folder.", default=False),
-    own("run", "config", "str", "path", "YAML file with any of these flags as keys, or a run's config.yaml; flags win over it."),
+    own(
+        "run",
+        "dry_run",
+        "bool",
+        ON,
+        "Check all that can be without the weights, say what the run would do, print its folder.",
+        default=False,
+    ),
+    own(
+        "run",
+        "config",
+        "str",
+        "path",
+        "YAML file with any of these flags as keys, or a run's config.yaml; flags win over it.",
+    ),
     sets(
         "data",
         DataConfig,

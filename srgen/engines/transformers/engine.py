@@ -74,6 +74,11 @@ class TransformersEngine:
             # Left early (an error, or the caller stopped): the rows in flight are given up.
             self._loop.clear()
 
+    @property
+    def tokens_in_flight(self) -> int:
+        """Tokens that the rows of the batch have by now."""
+        return sum(len(row.tokens) for row in self._loop.rows)
+
     def loop(self) -> DecodeLoop:
         """The batch itself, for a caller that admits, steps and cancels on its own (a server)."""
         return self._loop

@@ -47,6 +47,8 @@ class VLLMEngine:
     def __init__(self, engine: Any, tokenizer: Any, batch_size: int = 8) -> None:
         self.batch_size = batch_size
         self.on_step: Callable[[], None] = _nothing
+        self.tokens_in_flight = 0
+        """Tokens that the requests in flight have by now."""
         self._engine = engine
         self._tokenizer = tokenizer
         self._max_length = int(engine.model_config.max_model_len)
@@ -84,6 +86,7 @@ class VLLMEngine:
                         yield from self._admit(request)
                 if self._flights:
                     outputs = self._engine.step()
+                    self.tokens_in_flight = sum(len(o.outputs[0].token_ids) for o in outputs if not o.finished)
                     self.on_step()
                     yield from self._collect([output for output in outputs if output.finished])
                 elif exhausted:

@@ -1,0 +1,93 @@
+"""What a terminal shows of a run that is interrupted, or whose workers die: nothing that is not so."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import threading
+from pathlib import Path
+
+import pytest
+from scripted_run import assert_complete, lines, wait_for
+
+
+class OnTerminal:
+    """The scripted run as a process on a terminal of its own; what it shows is in `shown`."""
+
+    def __init__(self, directory: Path, count: int, **script: object) -> None:
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (40, 200))
+        arguments = [str(directory), str(count), "1", '{"workers": 1}', json.dumps(script)]
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("scripted_run.py")), *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm"},
+        )
+        os.close(theirs)
+        self.shown = ""
+        self._reader = threading.Thread(target=self._read, args=(ours,), daemon=True)
+        self._reader.start()
+
+    def end(self) -> str:
+        """All that it has shown, when nobody writes to the terminal any more: the last are Python's own helpers."""
+        self.process.wait(60)
+        self._reader.join(20)
+        return self.shown
+
+    def _read(self, terminal: int) -> None:
+        try:
+            while chunk := os.read(terminal, 65536):
+                self.shown += chunk.decode(errors="replace")
+        except OSError:  # the other end is closed
+            pass
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """The run's worker processes; its graders have names of their own."""
+    found = []
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"spawn_main" in command:
+            found.append(int(child))
+    return found
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
+def test_the_end_of_a_run_leaves_no_word_of_pythons_own(tmp_path: Path, signal_number: signal.Signals) -> None:
+    run = OnTerminal(tmp_path, 500, median_steps=20, step_seconds=0.005, bar=True)
+    wait_for(lambda: lines(tmp_path) > 3)
+    run.process.send_signal(signal_number)
+    shown = run.end()
+    assert "resource_tracker" not in shown
+    assert "Traceback" not in shown
+    assert "%|" in shown, "a bar was there"
+
+
+def test_ctrl_c_while_loading_shows_no_table_of_zeros(tmp_path: Path) -> None:
+    run = OnTerminal(tmp_path, 3, load_seconds=60)
+    wait_for(lambda: "loading" in run.shown)
+    run.process.send_signal(signal.SIGINT)
+    shown = run.end()
+    assert run.process.returncode == 130
+    assert "Avg@1" not in shown
+    assert "the same command goes on from there" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_worker_that_dies_is_told_of_and_replaced(tmp_path: Path) -> None:
+    run = OnTerminal(tmp_path, 60, median_steps=20, step_seconds=0.005)
+    wait_for(lambda: lines(tmp_path) > 3)
+    (worker,) = workers_of(run.process)
+    os.kill(worker, signal.SIGKILL)
+    shown = run.end()
+    assert run.process.returncode == 0
+    assert "worker cpu:0 is gone (killed by SIGKILL (by hand, or for want of memory)); another takes its place" in shown
+    assert_complete(tmp_path, 60, 1)
