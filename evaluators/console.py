@@ -31,9 +31,7 @@ SUBCOMMANDS = {
     "list": Subcommand("evaluators.runs", "[FOLDER ...]", "the runs that there are, and how far each is"),
     "compare": Subcommand("evaluators.compare", "BASE RUN [RUN ...]", "differences with intervals and p-values"),
     "report": Subcommand("evaluators.report", "RUN [RUN ...]", "one HTML file with the tables and every sample"),
-    "view": Subcommand(
-        "evaluators.view", "[RUN ...]", "look at runs in a browser", "`srgen report RUN` writes a page about a run"
-    ),
+    "view": Subcommand("evaluators.view", "[RESULTS]", "a folder of runs in the browser, live"),
     "rescore": Subcommand("evaluators.rescore", "RUN [RUN ...]", "grade finished runs again"),
     "grade": Subcommand("evaluators.grading.__main__", "< CASES.jsonl", "grade lines of JSON, or explain a verdict"),
     "import": Subcommand("evaluators.importing", "SOURCE --benchmark NAME", "another tool's generations as a run"),

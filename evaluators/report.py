@@ -1,31 +1,29 @@
-"""`python -m evaluators.report RUN [RUN ...] -o report.html`: one file with the tables, the plots and the samples.
+"""`python -m evaluators.report RUN [RUN ...] -o report.html`: one file with the verdict, the tables and the samples.
 
-Samples beyond what one file should hold lie in script files in a folder beside it, which the page loads on demand.
+It is the page of the live view with its documents inside. Samples beyond what one file should hold lie in script files
+in a folder beside it, which the page loads on demand.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evaluators.analysis.loading import load_summary
-from evaluators.analysis.pairing import Pair, pair_up
-from evaluators.analysis.summary_rows import Summary
-from evaluators.presentation.comparison_tables import cells, headings, remarks
-from evaluators.presentation.report_data import entries, index, pages, run_name, safe_json
-from evaluators.presentation.run_table import bounds_line, counts_line, incomplete, number
-from evaluators.presentation.verdict import verdict
-from evaluators.records.reading import Run, read_run, unused, write_atomically
+from evaluators.presentation.documents.collection import Collection
+from evaluators.presentation.documents.packing import chunks, packed
+from evaluators.presentation.documents.pair import alone_document, pair_documents
+from evaluators.presentation.page import render
+from evaluators.records.indexed_run import IndexedRun
+from evaluators.records.reading import unused, write_atomically
 from srgen.command_line import Parser, called, command
 from srgen.errors import SRGenError
-from srgen.extras import install
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+FIRST_BYTES = 16_000_000
+"""Compressed samples inside the HTML file itself, which must stay under 30 MB; the rest lies beside it."""
 
 
 @command
@@ -47,85 +45,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write_report(directories: Sequence[Path], output: Path) -> int:
     """Write the report and return the number of pages beside it. Raises SRGenError where a run cannot be read."""
-    summaries = [load_summary(directory) for directory in directories]
-    runs = [read_run(directory) for directory in directories]
-    pairs = pair_up(summaries, directories)
-    questions = entries(runs, {pair.other: pair.comparison for pair in pairs if pair.comparison})
+    collection = _collection(directories)
+    documents = {f"document-{name}": packed(document) for name, document in _documents(collection).items()}
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = output.with_name(f"{output.stem}_pages")
-    page_of: dict[int, int] = {}
-    first_page, page = "{}", 0
-    for page, (numbers, text) in enumerate(pages(runs, questions)):
-        page_of |= dict.fromkeys(numbers, page)
-        if page == 0:
-            first_page = text
+    chunk_of: dict[int, int] = {}
+    embedded = beside = 0
+    for number, (questions, text) in enumerate(chunks(collection)):
+        chunk_of |= dict.fromkeys(questions, number)
+        if not beside and (number == 0 or embedded + len(text) <= FIRST_BYTES):
+            documents[f"chunk-{number}"] = text
+            embedded += len(text)
         else:
             folder.mkdir(exist_ok=True)
-            write_atomically(folder / page_file(page), f"srgenPage({page},{text});\n")
-    contents = safe_json({**index(runs, questions, page_of), "folder": folder.name})
-    write_atomically(output, _render(runs, summaries, pairs, contents, first_page))
-    return page
+            write_atomically(folder / page_file(number), f'srgenPage({number},"{text}");\n')
+            beside += 1
+    settings = {"kind": "embedded", "folder": folder.name, "chunk_of": [chunk_of[n] for n in sorted(chunk_of)]}
+    nonce = hashlib.sha256("".join(documents.values()).encode()).hexdigest()[:32]
+    write_atomically(output, render(settings, nonce, documents))
+    return beside
 
 
-def page_file(page: int) -> str:
-    """Name of the file with a page's samples."""
-    return f"page-{page:04d}.js"
+def page_file(number: int) -> str:
+    """Name of the file with a chunk of samples."""
+    return f"page-{number:04d}.js"
 
 
-def _render(
-    runs: Sequence[Run], summaries: Sequence[Summary], pairs: Sequence[Pair], contents: str, first_page: str
-) -> str:
-    try:
-        import jinja2  # an extra
-    except ImportError:
-        raise SRGenError(f"the report needs jinja2: {install('report')}") from None
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("evaluators.presentation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template("report.html").render(
-        runs=[_run_view(run, summary) for run, summary in zip(runs, summaries, strict=True)],
-        pairs=[_pair_view(pair, runs, many=len(pairs) > 1) for pair in pairs],
-        contents=contents,
-        first_page=first_page,
-        nonce=hashlib.sha256((contents + first_page).encode()).hexdigest()[:32],
-    )
+def _collection(directories: Sequence[Path]) -> Collection:
+    summaries = [load_summary(directory) for directory in directories]
+    runs = [IndexedRun(directory) for directory in directories]
+    for run in runs:
+        run.refresh()
+        if run.journal.damaged:
+            raise SRGenError(f"{run.directory}/samples.jsonl, line {run.journal.damaged[0]}, is damaged")
+    return Collection(runs, summaries, [str(directory) for directory in directories])
 
 
-def _run_view(run: Run, summary: Summary) -> Mapping[str, Any]:
-    metrics = [
-        (f"{name}@{summary.k}", number(rate), f"[{number(low)}, {number(high)}]")
-        for name, rate, low, high in (
-            ("Avg", summary.avg, summary.avg_low, summary.avg_high),
-            ("Cons", summary.cons, summary.cons_low, summary.cons_high),
-            ("Pass", summary.pass_, summary.pass_low, summary.pass_high),
-        )
-    ]
-    missing = f"{counts_line(summary)}; {bounds_line(summary)}" if incomplete(summary) else counts_line(summary)
-    return {"name": run_name(run), "summary": summary, "metrics": metrics, "missing": missing, "number": number}
-
-
-def _pair_view(pair: Pair, runs: Sequence[Run], *, many: bool) -> Mapping[str, Any]:
-    view = {"base": run_name(runs[pair.base]), "other": run_name(runs[pair.other]), "refusal": pair.refusal}
-    if pair.comparison is None:
-        return view
-    from evaluators.presentation.plots import plots  # matplotlib is an extra, and slow to import
-
-    drawn = plots(pair.comparison, runs[pair.base].directory, runs[pair.other].directory)
-    return view | {
-        "headings": headings([pair.comparison]),
-        "cells": cells(pair.comparison, many=many),
-        "remarks": [verdict(pair.comparison, many=many), *remarks(pair.comparison)],
-        "plots": [(name, _data_uri(figure)) for name, figure in drawn.items()],
+def _documents(collection: Collection) -> dict[str, Any]:
+    pairs = pair_documents(collection) if len(collection.runs) > 1 else [alone_document(collection)]
+    return {
+        "contents": collection.contents(),
+        "pairs": pairs,
+        "prompts": collection.prompts(),
+        "plots": _plots(collection) if any("metrics" in pair for pair in pairs) else [],
     }
 
 
-def _data_uri(figure: Figure) -> str:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(picture.getvalue()).decode()
+def _plots(collection: Collection) -> list[dict[str, str]]:
+    from evaluators.presentation.documents.plot_images import plot_images
+
+    try:
+        return plot_images(collection)
+    except SRGenError as error:  # matplotlib is an extra
+        print(f"report: without the plots: {error}", file=sys.stderr)
+        return []
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ else:
     from measure_layout import imports, modules
 
 EVALUATORS = (
+    ("viewer",),
     ("study",),
     ("cli", "report"),
     ("exchange", "running"),

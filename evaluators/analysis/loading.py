@@ -32,6 +32,18 @@ def load_summary(run: Path) -> Summary:
     return summary
 
 
+def stored_summary(folder: Path, samples: int, correct: int, tokens: int) -> Summary | None:
+    """The summary in a run's CSV files, without writing any; None where there is none of just these samples."""
+    if not (folder / SUMMARY_CSV).is_file():
+        return None
+    try:
+        summary = read_summary(folder)
+    except SRGenError:
+        return None  # half-written, or of an earlier version: the run's own command makes it anew
+    counted = summary.samples - summary.missing, int(summary.by_question["correct"].sum()), summary.tokens
+    return summary if counted == (samples, correct, tokens) else None
+
+
 def _made_anew(folder: Path) -> Summary:
     from evaluators.analysis.summary import summarise  # grading is slow to import, and rarely needed here
 

@@ -7,6 +7,7 @@ import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from evaluators.analysis.comparison import Comparison, adjust, compare
 from evaluators.analysis.configurations import configuration_notes
@@ -25,6 +26,25 @@ class Pair:
     other: int
     comparison: Comparison | None
     refusal: str = ""
+
+
+class Named(Protocol):
+    """What says which runs belong together."""
+
+    @property
+    def benchmark(self) -> str:
+        """Name and version of the benchmark."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model's short name."""
+        ...
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        ...
 
 
 def run_folders(patterns: Sequence[str | Path]) -> list[Path]:
@@ -77,7 +97,7 @@ def pair_up(
     return [dataclasses.replace(pair, comparison=next(adjusted)) if pair.comparison else pair for pair in pairs]
 
 
-def bases(summaries: Sequence[Summary]) -> list[tuple[int, int]]:
+def bases(summaries: Sequence[Named]) -> list[tuple[int, int]]:
     """(base, other) for every run that has a base.
 
     Two runs are a pair as they are. Of more, those of one benchmark and model belong together, and their base is their

@@ -128,6 +128,11 @@ def remarks(comparison: Comparison) -> list[str]:
     return [*lines, *comparison.notes]
 
 
+def difference_remarks(comparison: Comparison) -> list[str]:
+    """Those of the remarks that are about the difference, not about one of the runs."""
+    return [_detectable_line(comparison), _settle_line(comparison), *comparison.notes]
+
+
 def side_names(comparisons: Sequence[Comparison]) -> tuple[str, str]:
     """What the two sides are called in tables and plots."""
     if all((c.base.method, c.other.method) == ("base", "srgen") for c in comparisons):

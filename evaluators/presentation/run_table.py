@@ -46,11 +46,15 @@ def counts_line(summary: Summary) -> str:
     """What is missing, if anything, and that it counts as wrong."""
     if not incomplete(summary):
         return f"all {summary.samples} samples answered"
-    counts = [f"{getattr(summary, name)} {_COUNT_WORDS[name]}" for name in COUNTS if getattr(summary, name)]
     return (
-        f"of {summary.samples} samples: {', '.join(counts)}; all {summary.samples} stay in the denominator, and "
+        f"of {summary.samples} samples: {open_counts(summary)}; all {summary.samples} stay in the denominator, and "
         "one that is not right counts as wrong"
     )
+
+
+def open_counts(summary: Summary) -> str:
+    """How many samples are missing, failed, cut off or without an answer or a verdict."""
+    return ", ".join(f"{getattr(summary, name)} {_COUNT_WORDS[name]}" for name in COUNTS if getattr(summary, name))
 
 
 def bounds_line(summary: Summary) -> str:

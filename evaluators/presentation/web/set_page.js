@@ -1,0 +1,166 @@
+// The first page of some runs: what came out, the table, the matrix, accuracy against tokens.
+
+import { address, to } from "./address.js";
+import { curvesChart, intervalChart } from "./charts.js";
+import { link, make, table } from "./dom.js";
+import { progressPanel } from "./live.js";
+import { chosenQuestions, filterBar, Matrix } from "./matrix.js";
+import { number, plural, signed, whole } from "./wording.js";
+
+export function filtersNow() {
+  const now = address();
+  return { sort: now.get("sort") ?? "", verdict: now.get("verdict") ?? "", change: now.get("change") ?? "" };
+}
+
+/** The pair that the matrix is ordered by: the one in the address, or the first. */
+export function mainPair(pairs) {
+  return pairs[Number(address().get("pair") ?? 0)] ?? pairs[0];
+}
+
+export async function setPage(context) {
+  const { documents, source } = context;
+  let contents = await documents.contents();
+  const verdicts = make("div", { class: "verdicts", "aria-busy": "true" }, make("p", { class: "lead" }, "Comparing\u2026"));
+  const runs = make("section", {}, runsTable(contents, []));
+  const holder = make("section", { id: "matrix" });
+  const below = make("section");
+  const panels = new Map(contents.runs.filter((run) => run.state === "running").map((run) => [run.id, progressPanel(run)]));
+  const strip = make("div", { class: "strip" }, [...panels.values()].map((panel) => panel.element));
+  let matrix = drawMatrix(holder, contents, null);
+
+  const compare = async () => {
+    const pairs = await context.pairs();
+    verdicts.replaceChildren(...pairs.map((pair) => verdict(pair, contents)));
+    verdicts.setAttribute("aria-busy", "false");
+    runs.replaceChildren(runsTable(contents, pairs));
+    matrix = drawMatrix(holder, contents, mainPair(pairs));
+    below.replaceChildren(...more(contents, pairs, documents));
+  };
+  const compared = compare().catch((error) => verdicts.replaceChildren(make("p", { class: "refusal" }, error.message)));
+  if (!source.live) await compared;
+
+  let stale = false;
+  let busy = false;
+  const renew = async () => {
+    if (busy) return;
+    busy = true;
+    while (stale) {
+      stale = false;
+      contents = await documents.contents();
+      matrix.update(contents);
+      context.forgetPairs();
+      await compare();
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+    busy = false;
+  };
+  return {
+    title: contents.runs.map((run) => run.name).join(", "),
+    element: make("div", {}, heading(contents), strip, verdicts, runs, holder, below),
+    watched: contents.runs.map((run) => run.id),
+    async tell(news) {
+      for (const run of news.runs) {
+        const known = contents.runs.find((mine) => mine.id === run.id);
+        if (run.state === "running" && !panels.has(run.id)) {
+          panels.set(run.id, progressPanel(run));
+          strip.append(panels.get(run.id).element);
+        }
+        panels.get(run.id)?.show(run);
+        stale ||= known && (known.samples !== run.samples || known.state !== run.state);
+      }
+      if (stale) await renew();
+    },
+  };
+}
+
+function heading(contents) {
+  const models = new Set(contents.runs.map((run) => run.model));
+  const benchmarks = new Set(contents.runs.map((run) => run.benchmark));
+  return make("h1", {}, [...benchmarks].join(", "), make("small", {}, ` ${[...models].join(", ")}`));
+}
+
+function drawMatrix(holder, contents, pair) {
+  const filters = filtersNow();
+  const matrix = new Matrix(contents, pair, filters);
+  const hasPair = Boolean(pair && pair.other !== null && !pair.refusal);
+  const asked = hasPair || !filters.change ? plural(matrix.count, "question") : "";
+  holder.replaceChildren(make("h2", {}, "Every sample"), filterBar(filters, asked, hasPair), matrix.element());
+  return matrix;
+}
+
+function verdict(pair, contents) {
+  if (pair.refusal) return make("section", { class: "refusal" }, make("p", {}, pair.refusal));
+  if (pair.other === null) {
+    const run = contents.runs[0];
+    const text = pair.sentence || `${number(run.accuracy)} % of the ${whole(run.samples)} samples so far are right [${number(run.accuracy_low)}, ${number(run.accuracy_high)}].`;
+    return make("section", { class: "verdict" }, make("p", { class: "lead" }, text));
+  }
+  const metric = pair.metrics[0];
+  const parts = [make("p", { class: "lead" }, pair.sentence)];
+  if (metric) {
+    const words = `${metric.name}: difference ${signed(metric.delta)} points, 95 % interval ${metric.interval}, 0 is marked`;
+    parts.push(make("div", { class: "headline" },
+      make("p", { class: "big" }, `${signed(metric.delta)}`, make("small", {}, ` points of ${metric.name}`)),
+      make("div", { class: "on-axis" }, intervalChart(metric.low, metric.delta, metric.high, words),
+        make("p", { class: "note" }, `95 % interval ${metric.interval} points, p ${metric.p}${metric.p_holm ? ` (Holm ${metric.p_holm})` : ""}`))));
+  }
+  return make("section", { class: "verdict" }, parts);
+}
+
+function runsTable(contents, pairs) {
+  const rate = (value) => make("td", { class: "number" }, make("strong", {}, number(value.rate)), ` [${number(value.low)}, ${number(value.high)}]`);
+  const names = contents.runs.find((run) => run.rates.length)?.rates.map((value) => value.name.replace(/@\d+/, "@K")) ?? [];
+  const lines = contents.runs.map((run) => make("tr", {},
+    make("th", { scope: "row" }, run.name, make("small", {}, ` ${run.benchmark}, ${run.model}, ${run.questions} \u00d7 ${run.k}`), run.notes.map((note) => make("small", { class: "remark" }, note))),
+    names.map((_, index) => (run.rates[index] ? rate(run.rates[index]) : make("td", { class: "number" }, index ? "" : `${number(run.accuracy)} so far`))),
+    make("td", { class: "number" }, whole(run.tokens)), make("td", { class: "number" }, number(run.samples ? run.reflections / run.samples : null, 2)),
+    make("td", { class: "number" }, run.wall_seconds === null ? "\u2013" : `${whole(run.wall_seconds)} s`)));
+  const differences = pairs.filter((pair) => pair.metrics?.length > 1).map((pair) => make("tr", { class: "difference" },
+    make("th", { scope: "row" }, `${contents.runs[pair.other].name} less ${contents.runs[pair.base].name}`),
+    pair.metrics.map((metric) => make("td", { class: "number" }, make("strong", {}, signed(metric.delta)), ` [${metric.interval}]`, make("small", {}, `p ${metric.p}`))),
+    make("td"), make("td"), make("td")));
+  const heads = ["run", ...names.map((name) => `${name}, 95 % interval`), "tokens", "reflections a sample", "time"];
+  return table(heads, [...lines, ...differences], { label: "runs", class: "runs" });
+}
+
+function more(contents, pairs, documents) {
+  const curves = new Map();
+  for (const pair of pairs) {
+    for (const [run, points] of Object.entries(pair.curves ?? {})) if (points?.length) curves.set(Number(run), points);
+  }
+  const lines = [...curves].map(([run, points]) => ({ name: contents.runs[run].name, points: points.filter((point) => point.chooser === "majority") }))
+    .filter((line) => line.points.length);
+  const remarks = [...new Set(pairs.flatMap((pair) => pair.remarks ?? []))];
+  return [
+    lines.length ? make("div", {}, make("h2", {}, "Accuracy against tokens"), make("p", { class: "note" }, "The majority of K samples, for as many K as there are."), curvesChart(lines)) : null,
+    remarks.length ? make("div", {}, make("h2", {}, "To be read beside it"), make("ul", {}, remarks.map((remark) => make("li", {}, remark)))) : null,
+    pairs.some((pair) => pair.metrics?.length > 1) ? plots(documents) : null,
+  ].filter(Boolean);
+}
+
+function plots(documents) {
+  const details = make("details", { class: "plots" }, make("summary", {}, "More plots"));
+  details.addEventListener("toggle", async () => {
+    if (details.childElementCount > 1) return;
+    const waiting = make("p", {}, "Drawing\u2026");
+    details.append(waiting);
+    try {
+      const found = await documents.plots();
+      if (!found.length) throw new Error("There are no plots here: they need matplotlib, and runs that are complete.");
+      waiting.replaceWith(...found.map((plot) => make("figure", {}, make("img", { alt: plot.words, src: plot.image }), make("figcaption", {}, plot.words))));
+    } catch (error) {
+      waiting.textContent = error.message;
+    }
+  });
+  return details;
+}
+
+/** Every sample that the filters let through, in the matrix's order: what j and k walk over. */
+export function walk(contents, pair) {
+  const filters = filtersNow();
+  return chosenQuestions(contents, pair, filters);
+}
+
+export function back(contents) {
+  return link(to({ pair: address().get("pair") }), {}, contents.runs.map((run) => run.name).join(", "));
+}
