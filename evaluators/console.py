@@ -6,11 +6,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 
 import srgen
 from srgen.command_line import USAGE_ERROR, command, given
-from srgen.errors import ConfigError
 from srgen.suggest import unknown_name
 
 
@@ -21,8 +19,6 @@ class Subcommand:
     module: str
     arguments: str
     help: str
-    absent: str = ""
-    """What to do where the module is not installed."""
 
 
 SUBCOMMANDS = {
@@ -54,8 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in SUBCOMMANDS:
         raise unknown_name("command", name, SUBCOMMANDS)
     chosen = SUBCOMMANDS[name]
-    if find_spec(chosen.module) is None:
-        raise ConfigError(f"`srgen {name}` is not part of this installation; {chosen.absent}")
     status: int = import_module(chosen.module).main(rest)
     return status
 

@@ -11,6 +11,7 @@ from srgen.command_line import Parser, called, command
 from srgen.errors import ConfigError
 from srgen.extras import install
 
+
 @command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted; the exit status."""

@@ -12,10 +12,8 @@ def verdict_sentence(comparison: Comparison, names: tuple[str, str], *, many: bo
     """What `compare` says of the two, and how often each is right."""
     difference = comparison.differences["Avg"]
     said = verdict(comparison, many=many)
-    return (
-        f"{said[0].upper()}{said[1:]}. {names[1]} is right on {number(difference.other)} % of the samples, {names[0]} on "
-        f"{number(difference.base)} %."
-    )
+    rates = f"{number(difference.other)} % of the samples, {names[0]} on {number(difference.base)} %"
+    return f"{said[0].upper()}{said[1:]}. {names[1]} is right on {rates}."
 
 
 def so_far_sentence(questions: int, planned: int, delta: float, names: tuple[str, str]) -> str:
@@ -26,4 +24,6 @@ def so_far_sentence(questions: int, planned: int, delta: float, names: tuple[str
 
 def rate_sentence(summary: Summary) -> str:
     """What a single run reached."""
-    return f"{number(summary.avg)} % of the samples are right on the {summary.questions} questions of {summary.benchmark}."
+    return (
+        f"{number(summary.avg)} % of the samples are right on the {summary.questions} questions of {summary.benchmark}."
+    )
