@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from unittest.mock import patch
 
 import pytest
@@ -51,6 +53,21 @@ def both(
     config = SRGenConfig(**parameters)
     full = reflect(readout, [context.cross_entropy for context in contexts], logits, temperature, config)
     return full, reflect_on_support(readout, contexts, logits, temperature, config)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**31), head_=HEADS, cuts=st.sets(st.integers(1, 29), min_size=1, max_size=4))
+def test_it_does_not_matter_how_a_context_is_cut_into_chunks(
+    seed: int, head_: tuple[float, float | None], cuts: set[int]
+) -> None:
+    readout = head(seed, *head_)
+    whole = sketch_of(readout, 30)
+    (chunk,) = whole.chunks
+    ends = [0, *sorted(cuts), 30]
+    parts = tuple(type(chunk)(*(column[start:end] for column in chunk)) for start, end in itertools.pairwise(ends))
+    shift = row_of(readout, seed)[0] / 5
+    found = dataclasses.replace(whole, chunks=parts).cross_entropy(shift)
+    torch.testing.assert_close(found, whole.cross_entropy(shift), atol=1e-9, rtol=1e-9)
 
 
 @settings(max_examples=40, deadline=None)

@@ -40,6 +40,19 @@ class Chunk(NamedTuple):
         return logits.add_(self.log_partitions[:, None]).clamp_(-cap, cap)
 
 
+class _Grown(NamedTuple):
+    """A chunk under a shift."""
+
+    kept: Tensor
+    """(n, M): the entries' probabilities times what the shift makes of them."""
+    slope: Tensor | None
+    """(n, M): the soft cap's; None without one."""
+    tail: Tensor
+    """(n,): the probability beside the entries, at no shift."""
+    grown_tail: Tensor
+    """(n,): how the tails grow beside each other, up to a factor that they share."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sketch:
     """One sample's context."""
@@ -73,22 +86,18 @@ class Sketch:
         rest_growth = rest * growth
         rest_ratio = rest_growth.sum() / rest.sum().clamp_min(TINY)
         loss, gradient = shift.new_zeros(()), torch.zeros_like(shift)
-        mass, moved_mass = shift.new_zeros(()), shift.new_zeros(())
-        for chunk in self.chunks:
-            ids, labels, kept = chunk.ids, chunk.labels, chunk.probabilities.to(shift.dtype, copy=True)
-            tail, lower = 1.0 - kept.sum(1), self._lower(kept)  # before the lines below reuse its memory
-            if rest_slope is None:
-                moved, slope = kept.mul_(growth.index_select(0, ids.flatten()).view_as(kept)), None
-            else:
-                logits = chunk.kept_logits(self.cap)
-                moved_logits, slope = self.move(logits, shift[ids])
-                moved = kept.mul_((moved_logits - logits).exp())
-            moved_tail = tail * (self._lower(moved) / lower) ** self.tail_power if self.tail_power else tail
-            moved_tail = moved_tail * (rest_ratio * tail.sum() / moved_tail.sum().clamp_min(TINY))
+        grown = [self._grow(chunk, shift, None if rest_slope is not None else growth) for chunk in self.chunks]
+        mass = sum((part.tail.sum() for part in grown), shift.new_zeros(()))
+        grown_mass = sum((part.grown_tail.sum() for part in grown), shift.new_zeros(()))
+        # Of all chunks together: the result must not depend on how a context is cut into them.
+        tail_growth = rest_ratio * mass / grown_mass.clamp_min(TINY)
+        moved_mass = shift.new_zeros(())
+        for chunk, part in zip(self.chunks, grown, strict=True):
+            ids, labels, moved, slope = chunk.ids, chunk.labels, part.kept, part.slope
+            moved_tail = part.grown_tail * tail_growth
             partition = moved.sum(1) + moved_tail
             moved /= partition[:, None]
             gradient.index_add_(0, ids.flatten(), (moved if slope is None else moved.mul_(slope)).flatten())
-            mass += tail.sum()
             moved_mass += (moved_tail / partition).sum() / rest_ratio.clamp_min(TINY)
             label_logits, label_slope = self.move(chunk.label_logits, shift[labels])
             loss += (chunk.log_partitions + partition.log() - label_logits).sum()
@@ -115,6 +124,20 @@ class Sketch:
             rest=joined(self.rest, support),
             rest_slope=None if self.rest_slope is None else joined(self.rest_slope, support),
         )
+
+    def _grow(self, chunk: Chunk, shift: Tensor, growth: Tensor | None) -> _Grown:
+        """A chunk under a shift; `growth`, e^shift, is given where no soft cap bends it."""
+        kept = chunk.probabilities.to(shift.dtype, copy=True)
+        tail, lower = 1.0 - kept.sum(1), self._lower(kept)  # before the lines below reuse its memory
+        slope = None
+        if growth is not None:
+            kept.mul_(growth.index_select(0, chunk.ids.flatten()).view_as(kept))
+        else:
+            logits = chunk.kept_logits(self.cap)
+            moved_logits, slope = self.move(logits, shift[chunk.ids])
+            kept.mul_((moved_logits - logits).exp())
+        grown = tail * (self._lower(kept) / lower) ** self.tail_power if self.tail_power else tail
+        return _Grown(kept, slope, tail, grown)
 
     def _lower(self, kept: Tensor) -> Tensor:
         return kept[:, kept.shape[1] // 2 :].sum(1) + 1e-9
