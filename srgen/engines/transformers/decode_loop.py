@@ -76,6 +76,7 @@ class DecodeLoop:
         if decode_attention.replaces(self._model):
             self._model.set_attn_implementation(decode_attention.IMPLEMENTATION)
 
+    @torch.inference_mode()
     def cancel(self, request_id: str) -> None:
         """Drop the row of a request, if it is still in flight."""
         for index, row in enumerate(self.rows):
