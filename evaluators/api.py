@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Runs: TypeAlias = "str | Path | RunResult"
 
-NOT_HERE = ("model_path", "config", "dry_run", "entropy_output_file")
+NOT_HERE = ("model_path", "config", "dry_run", "entropy_output_file", "until_settled", "smallest_effect")
 
 
 @dataclass(frozen=True)

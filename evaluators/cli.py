@@ -52,16 +52,20 @@ def run(benchmark: Benchmark, arguments: Sequence[str]) -> int:
     """Settle everything that can be wrong, then evaluate; the exit status."""
     settings = read_settings(benchmark, arguments)
     plan = planned(benchmark, settings)
+    base = base_of(plan, settings)
     if settings["dry_run"]:
         from evaluators.running.dry_run import examine
 
-        # Scripts take the folder from stdout, and nothing else.
-        print("\n".join(examine(plan)), file=sys.stderr)
-        print(plan.directory)
+        runs = [run for run in (base, plan) if run]
+        # Scripts take the folders from stdout, and nothing else.
+        print("\n".join(line for run in runs for line in examine(run)), file=sys.stderr)
+        print("\n".join(str(run.directory) for run in runs))
         return 0
     # Imported here: everything above answers before the libraries of a run are loaded.
-    from evaluators.running.run import evaluate
+    from evaluators.running.run import evaluate, evaluate_until_settled
 
+    if base:
+        return evaluate_until_settled(base, plan, smallest_effect=settings["smallest_effect"])
     entropies = settings["entropy_output_file"]
     return evaluate(plan, entropy_output_file=Path(entropies).expanduser() if entropies else None)
 
@@ -85,6 +89,30 @@ def planned(benchmark: Benchmark, settings: Settings, *, name: str = "", read: Q
         name=name,
         resume=settings["resume"],
     )
+
+
+def base_of(plan: RunPlan, settings: Settings) -> RunPlan | None:
+    """The base run that a campaign samples beside the run (`--until_settled`); None where there is no campaign.
+
+    Raises ConfigError where there can be none.
+    """
+    effect = settings["smallest_effect"]
+    if not settings["until_settled"]:
+        if effect is not None:
+            raise ConfigError("--smallest_effect goes with --until_settled")
+        return None
+    if effect is not None and not 0 < effect <= 100:
+        raise ConfigError(f"--smallest_effect is in points, above 0 and up to 100, not {effect:g}")
+    config = dataclasses.replace(plan.config, srgen=None, methods=())
+    if config.method == plan.config.method:
+        raise ConfigError("--until_settled compares a method with the base run: give one, such as --method srgen")
+    if config.average == 1:
+        raise ConfigError("--until_settled stops between rounds: give the most of them, such as --average 64")
+    if settings["entropy_output_file"]:
+        raise ConfigError("--until_settled makes two runs: each keeps its entropies in its folder, not in one file")
+    name = settings["run_name"] and f"{settings['run_name']}-base"
+    directory = directory_of(Path(settings["output_dir"]).expanduser(), config, plan.questions, name)
+    return dataclasses.replace(plan, config=config, directory=directory, name="base")
 
 
 def run_config(benchmark: Benchmark, settings: Settings) -> RunConfig:

@@ -1,6 +1,6 @@
 """How often the intervals hold the true value, over simulated benchmarks: the table of docs/statistics.md.
 
-    python scripts/simulate_intervals.py [--repetitions 2000] [--concentration 1] [--rivals]
+    python scripts/simulate_intervals.py [--repetitions 2000] [--concentration 1] [--seed 5] [--rivals]
 
 A question's difficulty is drawn from a beta distribution of the given mean and concentration (1: most questions are
 nearly always or nearly never solved, as with AIME). Two runs are correlated where both find the same questions hard,
@@ -215,12 +215,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=2000)
     parser.add_argument("--concentration", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--rivals", action="store_true")
     options = parser.parse_args()
-    for line in table(paired_cells(options.repetitions, concentration=options.concentration, rivals=options.rivals)):
+    same = {"concentration": options.concentration, "rivals": options.rivals}
+    for line in table(paired_cells(options.repetitions, options.seed, **same)):
         print(line, flush=True)
     print()
-    for cell in single_cells(options.repetitions, concentration=options.concentration, rivals=options.rivals):
+    for cell in single_cells(options.repetitions, options.seed + 1, **same):
         print(single_line(cell), flush=True)
 
 

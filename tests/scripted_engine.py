@@ -39,6 +39,8 @@ class Script:
     """Requests at which the worker hangs."""
     hopeless: frozenset[str] = frozenset()
     """Requests that end with an error."""
+    helped: float = 0.0
+    """Chance that SRGen makes an answer right, whatever it was."""
     memory: int | None = None
     """Rows that fit; more raise OutOfMemoryError."""
     unusable: str | None = None
@@ -125,12 +127,15 @@ class ScriptedEngine:
             token_before=7,
             token_after=tokens[0],
         )
+        answer = draw.randrange(2)
+        if request.srgen and random.Random(f"helped {request.seed}").random() < self.script.helped:
+            answer = 1
         hopeless = request.id in self.script.hopeless
         return Completion(
             id=request.id,
             prompt_tokens=3,
             token_ids=tokens,
-            text=f"The answer is \\boxed{{{draw.randrange(2)}}}.",
+            text=f"The answer is \\boxed{{{answer}}}.",
             finish_reason="error" if hopeless else "stop",
             reflections=(reflection,) if request.srgen else (),
             entropies=(math.nan, *(0.5 for _ in tokens[1:])) if request.record_entropy else None,

@@ -78,16 +78,18 @@ def flip(base_credit: float, other_credit: float) -> Flip:
     return "gained" if other_credit > base_credit else "lost" if other_credit < base_credit else "unchanged"
 
 
-def compare(base: Summary, other: Summary, *, common: bool = False, beside: Sequence[str] = ()) -> Comparison:
+def compare(
+    base: Summary, other: Summary, *, common: bool = False, any_k: bool = False, beside: Sequence[str] = ()
+) -> Comparison:
     """Compare two runs by question; `beside` are notes on what differs between their configurations.
 
     Raises SRGenError with the reason where they differ in questions, K or grading version, unless `common`: then the
-    questions and samples that both have are compared, and the notes say so.
+    questions and samples that both have are compared, and the notes say so. With `any_k` another K is no obstacle.
     """
     shared = base.by_question.merge(
         other.by_question, on=["question_id", "question_hash"], suffixes=("_base", "_other")
     )
-    obstacles = _obstacles(base, other, len(shared))
+    obstacles = _obstacles(base, other, len(shared), any_k=any_k)
     if obstacles and not common:
         raise SRGenError(
             f"{_name(base)} and {_name(other)} should not be compared: {'; '.join(obstacles)}. "
@@ -135,12 +137,12 @@ def _name(summary: Summary) -> str:
     return f"{summary.benchmark} {summary.model} {summary.method} (K = {summary.k})"
 
 
-def _obstacles(base: Summary, other: Summary, shared: int) -> list[str]:
+def _obstacles(base: Summary, other: Summary, shared: int, *, any_k: bool) -> list[str]:
     """Why two runs should not be compared as they are."""
     obstacles = []
     if not shared == base.questions == other.questions or base.questions_hash != other.questions_hash:
         obstacles.append(f"other questions ({base.questions} and {other.questions}, {shared} of them the same)")
-    if base.k != other.k:
+    if base.k != other.k and not any_k:
         obstacles.append(f"another K ({base.k} and {other.k})")
     if base.grading_version != other.grading_version:
         obstacles.append(

@@ -84,11 +84,10 @@ def pair_up(
     def paired(base: int, other: int) -> Pair:
         try:
             beside = configuration_notes(runs[base], runs[other])
-            found = compare(summaries[base], summaries[other], common=common, beside=beside)
             both = runs[base], runs[other]
-            if sequential or looked_at(both):
-                found = cut_off(found, both, smallest_effect)
-            return Pair(base, other, found)
+            cut = sequential or looked_at(both)
+            found = compare(summaries[base], summaries[other], common=common, any_k=cut, beside=beside)
+            return Pair(base, other, cut_off(found, both, smallest_effect) if cut else found)
         except SRGenError as refusal:
             return Pair(base, other, None, str(refusal))
 

@@ -54,7 +54,7 @@ class Run:
     wall_seconds: float
     """NaN where the run never wrote it."""
     stopped: Stopped | None = None
-    """Where a campaign stopped it."""
+    """What a campaign says of it."""
 
     @property
     def journal_hash(self) -> str:
@@ -64,7 +64,8 @@ class Run:
     @property
     def samples_per_question(self) -> int:
         """K: the planned one, or the rounds that were sampled of a run that a campaign stopped."""
-        return self.stopped.rounds if self.stopped else int(self.config["run"]["average"])
+        planned = int(self.config["run"]["average"])
+        return (self.stopped.rounds or planned) if self.stopped else planned
 
     @property
     def counted(self) -> list[Sample]:

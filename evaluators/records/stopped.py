@@ -1,4 +1,4 @@
-"""campaign.json: a run whose sampling stopped because its comparison with another was settled."""
+"""campaign.json: a run that a campaign samples until its comparison with another is settled."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from srgen.errors import SRGenError
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """How far a campaign came that looked at its two runs after every round."""
+    """What a campaign, which looks at its two runs after every round, says of one of them."""
 
-    rounds: int
-    """Samples of each question that count: the run's K. Later ones are in the journal and in no number."""
+    rounds: int | None = None
+    """Samples of each question that count: the run's K. Later ones are in the journal and in no number. None while the
+    campaign goes on."""
     smallest_effect: float | None = None
     """In points: the campaign also stopped once the second run was known to be better by less."""
 
 
 def stopped(directory: Path) -> Stopped | None:
-    """Where a run stopped; None for one that is sampled to its planned K. Raises SRGenError for a damaged file."""
+    """What a campaign says of a run; None where no campaign looks at it. Raises SRGenError for a damaged file."""
     path = directory / CAMPAIGN_FILE
     if not path.is_file():
         return None
     try:
         found = Stopped(**json.loads(path.read_text("utf-8")))
-        if not isinstance(found.rounds, int) or found.rounds < 1:
+        if found.rounds is not None and (not isinstance(found.rounds, int) or found.rounds < 1):
             raise ValueError(f"{found.rounds!r} rounds")
     except (TypeError, ValueError) as error:
         raise SRGenError(f"{path} is damaged: {error}") from None

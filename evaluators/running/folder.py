@@ -13,7 +13,8 @@ import yaml
 from evaluators.grading import GRADING_VERSION
 from evaluators.records.provenance import provenance, question_row, unlike
 from evaluators.records.reading import read_config, write_atomically
-from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE
+from evaluators.records.schema import CAMPAIGN_FILE, CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE, SUMMARY_CSV
+from evaluators.records.stopped import stopped
 from evaluators.running.devices import visible_gpus, with_number_format
 from evaluators.running.plan import RunPlan
 from srgen.errors import ConfigError
@@ -71,6 +72,14 @@ def _record(plan: RunPlan) -> dict[str, Any]:
 def _has_samples(directory: Path) -> bool:
     samples = directory / SAMPLES_FILE
     return samples.is_file() and samples.stat().st_size > 0
+
+
+def forget_stop(plan: RunPlan) -> None:
+    """A run that a campaign stopped before its K goes on by itself: its K is the planned one again."""
+    mark = stopped(plan.directory)
+    if mark is not None and mark.rounds != plan.config.average:
+        (plan.directory / SUMMARY_CSV).unlink(missing_ok=True)  # first: it is of the rounds that the mark tells
+        (plan.directory / CAMPAIGN_FILE).unlink()
 
 
 def _check(plan: RunPlan, record: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from evaluators.running.launch import Launcher, engine_choice, launcher
 from evaluators.running.open_run import OpenRun
 from evaluators.running.plan import EngineChoice, Outcome, RunPlan
 from evaluators.running.progress import Progress
-from evaluators.running.session import ModelRuns, Session
+from evaluators.running.session import ModelRuns, Session, Watch
 from evaluators.settings.identity import path_name
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 
@@ -30,12 +30,13 @@ def work_off(
     engine: Callable[[RunConfig], EngineChoice] = engine_choice,
     tally: Tally | None = None,
     in_process: bool = False,
+    watch: Watch | None = None,
 ) -> list[Outcome]:
     """Make every sample that the plans' folders do not hold; what became of each plan, in their order.
 
-    `logs`: folder for what the workers print. `engine`: what workers load, by configuration. `tally`: see `Session`.
-    `in_process`: the model is loaded here, not by worker processes. Raises SRGenError for what concerns all runs,
-    OSError when a disk takes no more.
+    `logs`: folder for what the workers print. `engine`: what workers load, by configuration. `tally`, `watch`: see
+    `Session`. `in_process`: the model is loaded here, not by worker processes. Raises SRGenError for what concerns all
+    runs, OSError when a disk takes no more.
     """
     with ExitStack() as stack:
         # Outermost, so that grading outlives the workers and a summary outlives neither.
@@ -43,7 +44,9 @@ def work_off(
         summaries = stack.enter_context(_Summaries())
         started = stack.enter_context(launcher([plan.config for plan in plans], logs, in_process=in_process))
         models = [_model_runs(group, started, grading, engine) for group in _by_model(plans)]
-        session = Session(models, started.fleet, lambda run: summaries.add(run, grading.of(run.outcome.plan)), tally)
+        session = Session(
+            models, started.fleet, lambda run: summaries.add(run, grading.of(run.outcome.plan)), tally, watch
+        )
         try:
             if session.open_runs():
                 total = sum(len(plan.questions) * plan.config.average for plan in plans)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evaluators.records.schema import ENTROPIES_FILE, SAMPLES_FILE, Sample
+from evaluators.running.campaign import Campaign
 from evaluators.running.folder import check_places
 from evaluators.running.interrupts import Interrupts
 from evaluators.running.launch import engine_choice
@@ -29,22 +30,87 @@ def evaluate(plan: RunPlan, *, entropy_output_file: Path | None = None, engine: 
     after an interruption, 1 when the disk takes no more. Raises SRGenError for what the user has to change, a folder of
     another configuration among it.
     """
-    directory = plan.directory
-    check_places(directory, entropy_output_file)
-    try:
-        with Interrupts() as interrupts:
-            (outcome,) = work_off(
-                [plan], directory / LOGS, interrupts, engine=lambda config: engine or engine_choice(config)
-            )
+    check_places(plan.directory, entropy_output_file)
+
+    def work() -> int:
+        (outcome,) = _worked_off([plan], engine)
         return _conclude(outcome, entropy_output_file)
+
+    return _stoppable(work, plan)
+
+
+def evaluate_until_settled(
+    base: RunPlan, other: RunPlan, *, smallest_effect: float | None = None, engine: EngineChoice | None = None
+) -> int:
+    """Sample both runs in rounds until their comparison is settled; then summarise and print it.
+
+    `smallest_effect`: see `Campaign`. Otherwise as `evaluate`, with status 0 once the comparison is settled or all
+    samples are there.
+    """
+    for plan in (base, other):
+        check_places(plan.directory, None)
+    campaign = Campaign(base, other, smallest_effect)
+
+    def work() -> int:
+        outcomes = _worked_off([base, other], engine, campaign)
+        for outcome in outcomes:
+            if outcome.failure is not None:
+                raise outcome.failure
+            tell_failed(outcome.failed)
+        _print_comparison(outcomes, smallest_effect)
+        if campaign.settled or all(outcome.complete for outcome in outcomes):
+            return DONE
+        print(f"Interrupted. {_how_to_resume(other.directory)}", file=sys.stderr)
+        return INTERRUPTED
+
+    return _stoppable(work, other)
+
+
+def _worked_off(
+    plans: Sequence[RunPlan], engine: EngineChoice | None, campaign: Campaign | None = None
+) -> list[Outcome]:
+    with Interrupts() as interrupts:
+        return work_off(
+            plans,
+            plans[-1].directory / LOGS,
+            interrupts,
+            engine=lambda config: engine or engine_choice(config),
+            watch=campaign,
+        )
+
+
+def _stoppable(work: Callable[[], int], plan: RunPlan) -> int:
+    """The status of the work, or what it means that it was stopped."""
+    try:
+        return work()
     except KeyboardInterrupt:
-        print(f"\nStopped at once. {_how_to_resume(directory)}", file=sys.stderr)
+        print(f"\nStopped at once. {_how_to_resume(plan.directory)}", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
-        print(f"\nThe run has stopped: {error.strerror} ({directory}). {_how_to_resume(directory)}", file=sys.stderr)
+        print(
+            f"\nThe run has stopped: {error.strerror} ({plan.directory}). {_how_to_resume(plan.directory)}",
+            file=sys.stderr,
+        )
         return STOPPED
+
+
+def _print_comparison(outcomes: Sequence[Outcome], smallest_effect: float | None) -> None:
+    """The comparison as `compare` prints it, which may be looked at after any round."""
+    from evaluators.analysis.pairing import pair_up  # statistics take seconds to import
+    from evaluators.presentation.comparison_tables import remarks, text_table
+    from evaluators.presentation.verdict import verdicts
+
+    runs = [outcome.plan.directory for outcome in outcomes]
+    summaries = [outcome.summary for outcome in outcomes if outcome.summary is not None]
+    (pair,) = pair_up(summaries, runs, [(0, 1)], sequential=True, smallest_effect=smallest_effect)
+    if pair.comparison is None:
+        print(pair.refusal, file=sys.stderr)
+    else:
+        shown = [pair.comparison]
+        print("\n".join([text_table(shown), *verdicts(shown), *(f"  {line}" for line in remarks(pair.comparison))]))
+    print(f"Results: {runs[0]} and {runs[1]}")
 
 
 def _conclude(outcome: Outcome, entropy_output_file: Path | None) -> int:

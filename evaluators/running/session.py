@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from evaluators.records.journal import Tally
+from evaluators.records.schema import Sample
 from evaluators.running.crew import Crew
 from evaluators.running.dispatcher import Dispatcher, Finished, Fleet
+from evaluators.running.folder import forget_stop
 from evaluators.running.interrupts import Interrupts
 from evaluators.running.open_run import Graded, Grader, OpenRun
 from evaluators.running.plan import Outcome, RunPlan
 from evaluators.running.progress import Progress
+from evaluators.running.tasks import by_rounds
 from srgen.engines.base import Request
 from srgen.errors import SRGenError
 
@@ -34,19 +38,48 @@ class ModelRuns:
     grader: Grader
 
 
+class Watch(Protocol):
+    """Who looks at the samples of all runs as they come, and knows when there are enough."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether no more samples are needed."""
+        ...
+
+    def opened(self, plan: RunPlan, *, complete: bool) -> None:
+        """A run has been opened; its folder holds its earlier samples."""
+        ...
+
+    def written(self, plan: RunPlan, samples: Iterable[Sample]) -> None:
+        """Samples of a run are in its journal."""
+        ...
+
+    def conclude(self) -> None:
+        """The sitting ends; the runs that are not complete are summarised after this."""
+        ...
+
+
 class Session:
     """One sitting over one run or many, from what the journals hold to the end or an interruption."""
 
     def __init__(
-        self, models: Sequence[ModelRuns], fleet: Fleet, conclude: Callable[[OpenRun], None], tally: Tally | None = None
+        self,
+        models: Sequence[ModelRuns],
+        fleet: Fleet,
+        conclude: Callable[[OpenRun], None],
+        tally: Tally | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """`conclude` takes each run that is complete or cannot go on; it must not take long.
+
+        With `watch` all runs are open together, their samples are made in rounds, and none once it is settled.
 
         `tally` counts the samples that all runs hold already; without it, they are counted as runs are opened.
         """
         self._models = models
         self._fleet = fleet
         self._conclude = conclude
+        self._watch = watch
         self._count_opened = tally is None
         self.tally = tally or Tally()
         self.refused: list[Outcome] = []
@@ -60,9 +93,12 @@ class Session:
     def open_runs(self) -> bool:
         """Open runs while a queue is low; whether there is anything to generate."""
         for model in self._models:
+            if self._watch:
+                owed = [task for _ in range(len(model.waiting)) for task in self._open(model, model.waiting.popleft())]
+                model.crew.scheduler.add(by_rounds(owed))
             while model.waiting and (model.crew.failure or model.crew.scheduler.queued < LOW_WATER):
-                self._open(model, model.waiting.popleft())
-        return bool(self._open_tasks)
+                model.crew.scheduler.add(self._open(model, model.waiting.popleft()))
+        return bool(self._open_tasks) and not (self._settled or (self._watch and self.refused))
 
     def run(self, interrupts: Interrupts, progress: Progress) -> None:
         """Work until all is journaled, or an interruption, which lets only the grading end."""
@@ -74,13 +110,15 @@ class Session:
                 self._show(progress)
                 written = time.monotonic()
         self._generate(0)
-        self._fleet.close(at_once=interrupts.asked)
+        self._fleet.close(at_once=interrupts.asked or self._settled)
         while self._grading:
             self._write(block=True)
         self._show(progress)
 
     def finish(self) -> None:
         """Conclude what is still open, and count as refused what never was."""
+        if self._watch:
+            self._watch.conclude()
         for run in tuple(self._runs):
             self._end(run)
         for model in self._models:
@@ -97,22 +135,31 @@ class Session:
     def _open_tasks(self) -> int:
         return sum(model.crew.scheduler.open for model in self._models)
 
-    def _open(self, model: ModelRuns, plan: RunPlan) -> None:
+    @property
+    def _settled(self) -> bool:
+        return self._watch is not None and self._watch.settled
+
+    def _open(self, model: ModelRuns, plan: RunPlan) -> list[str]:
+        """Open a run; the tasks that it owes, which are none where it cannot be opened."""
         if model.crew.failure:
             self.refused.append(Outcome(plan, failure=model.crew.failure))
-            return
+            return []
         try:
             run = OpenRun(plan)
         except SRGenError as error:
             self.refused.append(Outcome(plan, failure=error))
-            return
+            return []
         if self._count_opened:
             self.tally += run.journal.tally
         self._runs[run] = model
         self._run_of |= dict.fromkeys(run.owed, run)
-        model.crew.scheduler.add(run.owed)
+        if self._watch:
+            self._watch.opened(plan, complete=run.complete)
+        else:
+            forget_stop(plan)
         if run.complete:
             self._end(run)
+        return run.owed
 
     def _show(self, progress: Progress) -> None:
         while self._dispatcher.news:
@@ -147,8 +194,11 @@ class Session:
             pass
         for run, items in graded.items():
             self._grading -= len(items)
-            for sample in run.write(items):
+            samples = run.write(items)
+            for sample in samples:
                 self.tally.add(sample)
+            if self._watch:
+                self._watch.written(run.outcome.plan, samples)
             if run.complete:
                 self._end(run)
         for run in self._runs:

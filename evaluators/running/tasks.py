@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
 from evaluators.benchmarks.benchmark import Question
 from evaluators.benchmarks.prompts import prompt_of, stops_of
@@ -15,6 +15,11 @@ from evaluators.running.dispatcher import Finished
 from evaluators.running.plan import RunPlan
 from evaluators.settings.run_config import sample_seed
 from srgen.engines.base import Completion, Request
+
+
+def by_rounds(tasks: Iterable[str]) -> list[str]:
+    """The first sample of every question of all runs, then the second, ..."""
+    return sorted(tasks, key=lambda task: int(task.rpartition("/")[2]))
 
 
 class Tasks:

@@ -219,6 +219,21 @@ FLAGS = (
         ON,
         "Write every token's certainty (signals.f16, 8 bytes a token), for choosing among samples.",
     ),
+    own(
+        "run",
+        "until_settled",
+        "bool",
+        ON,
+        "Sample the base run too, in rounds, and stop once their comparison is settled; `average` is the most.",
+        default=False,
+    ),
+    own(
+        "run",
+        "smallest_effect",
+        "float",
+        "points",
+        "With until_settled: stop as well once the method is known to be better by less.",
+    ),
     own("run", "output_dir", "str", "path", "Folder that holds the runs' folders.", default="results"),
     own(
         "run",

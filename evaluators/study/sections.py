@@ -17,6 +17,8 @@ from srgen.suggest import unknown_name
 
 NOT_OF_A_STUDY = {
     "run_name": "the runs of a study are named by their settings",
+    "until_settled": "every run of a study has its planned number of samples",
+    "smallest_effect": "it goes with --until_settled",
     "dry_run": "it is a flag of the study's command",
     "resume": "a study always goes on with what is there",
     "entropy_output_file": "every run keeps its entropies in its own folder",
