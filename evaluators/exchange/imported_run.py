@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import tempfile
@@ -208,7 +207,7 @@ class ImportedRun:
         theirs: IO[str],
     ) -> None:
         sample = _sample(generation, key, future.result() if future else None)
-        samples.write(json.dumps(dataclasses.asdict(sample), ensure_ascii=False) + "\n")
+        samples.write(json.dumps(sample.to_json(), ensure_ascii=False) + "\n")
         if generation.correct is not None:
             verdict = SourceVerdict(generation.correct, generation.answer)
             theirs.write(json.dumps(verdict.row(key), ensure_ascii=False) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import itertools
 import json
@@ -189,7 +188,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 def sample_lines(samples: Mapping[SampleKey, Sample]) -> str:
     """The journal's text."""
-    return "".join(json.dumps(dataclasses.asdict(sample), ensure_ascii=False) + "\n" for sample in samples.values())
+    return "".join(json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples.values())
 
 
 def unused(path: Path) -> Path:

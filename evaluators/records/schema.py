@@ -58,7 +58,7 @@ class Sample:
 
     def to_json(self) -> dict[str, Any]:
         """The sample as a JSON object."""
-        row = dataclasses.asdict(self)
+        row = {name: getattr(self, name) for name in _NAMES}
         if self.reasoning is None:
             del row["reasoning"]
         return row
@@ -66,11 +66,14 @@ class Sample:
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Self:
         """Read a line of samples.jsonl. Raises TypeError when fields are missing or unknown."""
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        lacking = [name for name, f in fields.items() if f.default is dataclasses.MISSING and name not in line]
-        unknown = [name for name in line if name not in fields]
+        lacking = [name for name in _NEEDED if name not in line]
+        unknown = line.keys() - set(_NAMES)
         if lacking or unknown:
             told = [f"has no {', '.join(lacking)}"] if lacking else []
-            told += [f"has {', '.join(unknown)}, which no sample has"] if unknown else []
+            told += [f"has {', '.join(sorted(unknown))}, which no sample has"] if unknown else []
             raise TypeError(f"a line {' and '.join(told)}")
         return cls(**line)
+
+
+_NAMES = tuple(field.name for field in dataclasses.fields(Sample))
+_NEEDED = tuple(field.name for field in dataclasses.fields(Sample) if field.default is dataclasses.MISSING)
