@@ -91,3 +91,27 @@ def test_a_worker_that_dies_is_told_of_and_replaced(tmp_path: Path) -> None:
     assert run.process.returncode == 0
     assert "worker cpu:0 is gone (killed by SIGKILL (by hand, or for want of memory)); another takes its place" in shown
     assert_complete(tmp_path, 60, 1)
+
+
+def test_a_script_without_a_guard_is_told_so_once(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "from pathlib import Path\nfrom scripted_engine import Script\nfrom scripted_run import plan\n"
+        "from evaluators.running.run import evaluate\nfrom srgen.command_line import command\n"
+        f"command(lambda: evaluate(plan(Path({str(tmp_path / 'run')!r}), 2), engine=Script().engine))()\n"
+    )
+    places = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=os.environ | {"PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "error: the workers import the script that starts the run, which must therefore do so under "
+        "`if __name__ == '__main__':`"
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("__main__") == 1

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, get_context
+from multiprocessing import connection, current_process, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -22,12 +22,20 @@ from tqdm import tqdm
 from evaluators.running.devices import WorkerPlace
 from evaluators.running.workers import Died, EngineFactory, Left, Order, Report, Stop, last_words, serve
 
+UNGUARDED = 86
+"""Exit status of a worker that, importing the program, came upon the call that starts workers."""
 GRACE_SECONDS = 10.0
 """Time that workers get to end by themselves when the run is over."""
 
 _SPAWN = get_context("spawn")
 if TYPE_CHECKING:
     _Pipe = Connection[Any, Any]
+
+
+def leave_if_importing() -> None:
+    """End a worker in which the program begins its run anew, because nothing keeps an import from doing so."""
+    if getattr(current_process(), "_inheriting", False):  # as multiprocessing itself asks
+        os._exit(UNGUARDED)
 
 
 class LocalFleet:
@@ -92,9 +100,9 @@ class LocalFleet:
                 yield name, report
         except (EOFError, OSError):
             process.join(GRACE_SECONDS)
-            reason = _cause(process.exitcode)
+            code = process.exitcode
             self.kill(name)
-            yield name, Died(reason)
+            yield name, Died(_cause(code), fatal=code == UNGUARDED)
 
 
 def _main(place: WorkerPlace, load: EngineFactory, pipe: _Pipe, log: Path, parent: int) -> None:
@@ -168,6 +176,11 @@ def _kill(process: SpawnProcess) -> None:
 def _cause(exit_code: int | None) -> str:
     if exit_code is None:
         return "closed its pipe"
+    if exit_code == UNGUARDED:
+        return (
+            "the workers import the script that starts the run, which must therefore do so under "
+            "`if __name__ == '__main__':`"
+        )
     if exit_code == -signal.SIGKILL:
         return "killed by SIGKILL (by hand, or for want of memory)"
     if exit_code < 0:

@@ -14,6 +14,7 @@ from evaluators.records.journal import Tally
 from evaluators.running.crew import Crew
 from evaluators.running.interrupts import Interrupts
 from evaluators.running.launch import Launcher, engine_choice, launcher
+from evaluators.running.local_fleet import leave_if_importing
 from evaluators.running.open_run import OpenRun
 from evaluators.running.plan import EngineChoice, Outcome, RunPlan
 from evaluators.running.progress import Progress
@@ -38,6 +39,7 @@ def work_off(
     `Session`. `in_process`: the model is loaded here, not by worker processes. Raises SRGenError for what concerns all
     runs, OSError when a disk takes no more.
     """
+    leave_if_importing()
     with ExitStack() as stack:
         # Outermost, so that grading outlives the workers and a summary outlives neither.
         grading = _Grading(stack)

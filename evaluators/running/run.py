@@ -13,6 +13,7 @@ from evaluators.running.campaign import Campaign
 from evaluators.running.folder import check_places
 from evaluators.running.interrupts import Interrupts
 from evaluators.running.launch import engine_choice
+from evaluators.running.local_fleet import leave_if_importing
 from evaluators.running.many import work_off
 from evaluators.running.plan import EngineChoice, Outcome, RunPlan
 
@@ -30,6 +31,7 @@ def evaluate(plan: RunPlan, *, entropy_output_file: Path | None = None, engine: 
     after an interruption, 1 when the disk takes no more. Raises SRGenError for what the user has to change, a folder of
     another configuration among it.
     """
+    leave_if_importing()
     check_places(plan.directory, entropy_output_file)
 
     def work() -> int:
@@ -47,6 +49,7 @@ def evaluate_until_settled(
     `smallest_effect`: see `Campaign`. Otherwise as `evaluate`, with status 0 once the comparison is settled or all
     samples are there.
     """
+    leave_if_importing()
     for plan in (base, other):
         check_places(plan.directory, None)
     campaign = Campaign(base, other, smallest_effect)
