@@ -44,7 +44,7 @@ SRGEN = (
     ("config",),
     ("command_line",),
     ("suggest", "discovery"),
-    ("errors", "extras"),
+    ("errors", "extras", "field_docs"),
 )
 """The same for srgen; its other files, `api` and the commands, stand above."""
 ONLY = {

@@ -138,6 +138,10 @@ def test_srgen_is_switched_by_the_request(client: openai.OpenAI, alone: str) -> 
         ({"srgen": {"sketch_top": 2}}, 422, "srgen"),
         ({"model": "another"}, 404, "model"),
         ({"messages": [{"role": "user", "content": "x" * 400}]}, 400, "messages"),
+        ({"messages": [{"role": "user", "content": "x" * 10**7}]}, 400, "messages"),
+        ({"max_tokens": 100_000}, 400, "max_tokens"),
+        ({"max_tokens": None, "max_completion_tokens": 250}, 400, "max_completion_tokens"),
+        ({"stop": "x" * 10_000}, 422, "stop.constrained-str"),
     ],
 )
 def test_what_is_wrong_is_refused_in_openai_s_form(url: str, change: dict, status: int, param: str) -> None:
@@ -158,7 +162,33 @@ def test_the_client_raises_its_own_errors(client: openai.OpenAI) -> None:
         client.completions.create(model="srgen", prompt=[9999], max_tokens=1)
 
 
+def test_a_budget_that_just_fits_is_taken(url: str) -> None:
+    text = {"model": "srgen", "prompt": "ab", "temperature": 0}
+    whole = httpx.post(f"{url}/v1/completions", json=text | {"max_tokens": 254}, timeout=60)
+    assert whole.status_code == 200
+    over = httpx.post(f"{url}/v1/completions", json=text | {"max_tokens": 255}, timeout=60)
+    assert over.json()["error"]["message"] == (
+        "the prompt has 2 tokens and 255 are asked for, which is more than the 256 that the model takes; "
+        "ask for 254 at most"
+    )
+    assert over.json()["error"]["code"] == "context_length_exceeded"
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_beyond_all_measure_is_refused(url: str, announced: bool) -> None:
+    body = b" " * (17 * 2**20)
+    pieces = body if announced else (body[at : at + 2**20] for at in range(0, len(body), 2**20))
+    try:
+        answer = httpx.post(f"{url}/v1/chat/completions", content=pieces, timeout=60)
+    except httpx.TransportError:
+        return  # it hung up in the middle, which is an answer too
+    assert answer.status_code == 413
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
 def test_models_health_and_metrics(client: openai.OpenAI, url: str) -> None:
+    (card,) = client.models.list()
+    assert abs(card.created - time.time()) < 600
     assert [model.id for model in client.models.list()] == ["srgen"]
     assert httpx.get(f"{url}/health").json() == {"status": "ok"}
     client.chat.completions.create(**GREEDY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from srgen import ConfigError
 from srgen.server.__main__ import main, settings
+from srgen.server.settings import METHOD, OWN
 from srgen.server.text_stream import TextStream
 from tests.server_process import tiny_model, tiny_tokenizer
 
@@ -59,6 +61,16 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, values: object, message
     file.write_text(json.dumps(values))
     with pytest.raises(ConfigError, match=message):
         settings(["--config", str(file)])
+
+
+def test_help_says_what_every_setting_means(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for name in OWN | METHOD:
+        assert re.search(rf"--{name}\b.*? [A-Z][^\[]{{10,}} \[default: ", shown), name
+    assert "Sequences that may wait for a place; more are answered 429. [default: 256]" in shown
+    assert "SRGen for requests that do not say. [default: on]" in shown
 
 
 def test_a_mistake_ends_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import hmac
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -15,6 +17,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from srgen.engines import base
 from srgen.engines.transformers.engine import TransformersEngine
 from srgen.server.batcher import Batcher
+from srgen.server.body_limit import BodyLimit
 from srgen.server.errors import ApiError, install
 from srgen.server.metrics import Metrics, MetricsMiddleware
 from srgen.server.protocol import Body, ChatBody, CompletionBody
@@ -27,7 +30,7 @@ _ERROR = {
     "description": "Refused, in OpenAI's error form",
     "content": {"application/json": {"schema": {"type": "object", "required": ["error"]}}},
 }
-_ERRORS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 404, 422, 429), _ERROR)
+_ERRORS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 404, 413, 422, 429), _ERROR)
 
 
 def create_app(config: ServerConfig, engine: TransformersEngine) -> FastAPI:
@@ -44,9 +47,12 @@ def create_app(config: ServerConfig, engine: TransformersEngine) -> FastAPI:
 
     app = FastAPI(title="SRGen", lifespan=lifespan)
     app.state.batcher = batcher
+    app.add_middleware(BodyLimit)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     install(app)
     guarded = [Depends(_key_check(config.api_key))]
+    started = int(time.time())
+    one_at_a_time = CapacityLimiter(1)  # the builder's tokenizer is for one thread
 
     async def answer(http: Request, body: Body, kind: Kind, requests: Sequence[base.Request]) -> Response:
         frame = Answer(kind, body.model, engine.tokenizer, token_ids=bool(body.return_token_ids))
@@ -63,15 +69,16 @@ def create_app(config: ServerConfig, engine: TransformersEngine) -> FastAPI:
 
     @app.post("/v1/chat/completions", dependencies=guarded, responses=_ERRORS)
     async def chat_completions(http: Request, body: ChatBody) -> Response:
-        return await answer(http, body, "chat", builder.chat(body))
+        return await answer(http, body, "chat", await to_thread.run_sync(builder.chat, body, limiter=one_at_a_time))
 
     @app.post("/v1/completions", dependencies=guarded, responses=_ERRORS)
     async def completions(http: Request, body: CompletionBody) -> Response:
-        return await answer(http, body, "text", builder.completion(body))
+        requests = await to_thread.run_sync(builder.completion, body, limiter=one_at_a_time)
+        return await answer(http, body, "text", requests)
 
     @app.get("/v1/models", dependencies=guarded, responses=_ERRORS)
     async def models() -> dict[str, Any]:
-        card = {"id": config.served_model_name, "object": "model", "created": 0, "owned_by": "srgen"}
+        card = {"id": config.served_model_name, "object": "model", "created": started, "owned_by": "srgen"}
         return {"object": "list", "data": [card | {"root": config.model_path, "srgen": config.use_entropy_control}]}
 
     @app.get("/health")

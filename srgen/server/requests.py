@@ -20,6 +20,8 @@ from srgen.server.settings import METHOD, ServerConfig
 
 MAX_TIMES = 100
 MAX_WINDOW = 100_000
+LONG_TOKEN = 64
+"""Characters that one token may stand for, where the vocabulary has no longer ones."""
 
 
 class RequestBuilder:
@@ -31,6 +33,7 @@ class RequestBuilder:
         self._tokenizer = copy.deepcopy(tokenizer)
         self._vocabulary = vocabulary
         self._max_length = max_length
+        self._longest_token = max(LONG_TOKEN, *map(len, tokenizer.get_vocab()))
 
     def chat(self, body: ChatBody) -> list[Request]:
         """Requests for a chat. Raises ApiError."""
@@ -51,6 +54,15 @@ class RequestBuilder:
     def _requests(
         self, body: Body, prompts: list[tuple[int, ...]], limit: int | None, logprobs: int | None
     ) -> list[Request]:
+        longest = max(map(len, prompts))
+        if limit is not None and longest + limit > self._max_length:
+            raise ApiError(
+                400,
+                f"the prompt has {longest} tokens and {limit} are asked for, which is more than the {self._max_length} "
+                f"that the model takes; ask for {self._max_length - longest} at most",
+                param="max_tokens" if body.max_tokens is not None else "max_completion_tokens",
+                code="context_length_exceeded",
+            )
         sampling, method = self._sampling(body, limit), self._method(body)
         seed = secrets.randbits(63) if body.seed is None else body.seed
         return [
@@ -101,6 +113,9 @@ class RequestBuilder:
         return method
 
     def _encode(self, prompt: str | Sequence[Message] | Sequence[int], param: str) -> tuple[int, ...]:
+        if _characters(prompt) > self._max_length * self._longest_token:
+            # Not even encoded: that takes seconds for megabytes.
+            raise self._too_long("far more tokens", param)
         try:
             tokens = encode(self._tokenizer, prompt)
         except Exception as error:
@@ -111,18 +126,28 @@ class RequestBuilder:
         if max(tokens) >= self._vocabulary:
             raise ApiError(400, f"the prompt has a token outside the vocabulary of {self._vocabulary}", param=param)
         if len(tokens) >= self._max_length:
-            raise ApiError(
-                400,
-                f"the prompt has {len(tokens)} tokens, and the model takes at most {self._max_length}, answer included",
-                param=param,
-                code="context_length_exceeded",
-            )
+            raise self._too_long(f"{len(tokens)} tokens", param)
         return tuple(tokens)
+
+    def _too_long(self, tokens: str, param: str) -> ApiError:
+        return ApiError(
+            400,
+            f"the prompt has {tokens}, and the model takes at most {self._max_length}, answer included",
+            param=param,
+            code="context_length_exceeded",
+        )
 
     def _check_model(self, name: str) -> None:
         if name not in (self._config.served_model_name, self._config.model_path):
             message = f"there is no model {name!r}; this server has {self._config.served_model_name!r}"
             raise ApiError(404, message, param="model", code="model_not_found")
+
+
+def _characters(prompt: str | Sequence[Message] | Sequence[int]) -> int:
+    """Length of a prompt's text; 0 for token ids."""
+    if isinstance(prompt, str):
+        return len(prompt)
+    return sum(len(turn.content) for turn in prompt if isinstance(turn, Message))
 
 
 def choice_seed(seed: int, index: int) -> int:
