@@ -231,6 +231,22 @@ def test_a_client_that_leaves_frees_its_row(stream: bool) -> None:
         assert wait_until(lambda: batcher.running == 0)
 
 
+def test_a_client_that_leaves_takes_no_other_answer_with_it() -> None:
+    """The row that is dropped lies in the middle of the batch, so that another takes its place."""
+    loop = tiny_engine().loop()
+    sampling = Sampling(do_sample=False, max_new_tokens=24)
+    asked = [Request(id=str(i), prompt=f"Number {i}:", sampling=sampling, seed=0) for i in range(3)]
+    ended = {}
+    for leaves in (False, True):
+        found = list(loop.admit(asked))
+        if leaves:
+            loop.cancel("1")
+        while len(loop):
+            found += loop.step()
+        ended[leaves] = {completion.id: completion.text for completion in found}
+    assert ended[True] == {name: text for name, text in ended[False].items() if name != "1"}
+
+
 def test_a_full_queue_is_answered_429_and_the_rest_goes_on() -> None:
     with running(slow_engine(), batch_size=1, max_queue=1) as (url, app):
         answers: list[int] = []

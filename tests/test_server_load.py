@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
@@ -17,6 +20,12 @@ from srgen.engines.transformers.engine import TransformersEngine
 from srgen.server.app import create_app
 from srgen.server.settings import ServerConfig
 from tests.server_process import running, tiny_engine
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
+if TYPE_CHECKING:
+    from scripts.stress_server import storm
+else:
+    from stress_server import storm
 
 CLIENTS = 32
 SECONDS = 20
@@ -33,6 +42,32 @@ def test_no_request_is_answered_500(case: Any) -> None:
     assert response.status_code < 500
     if response.status_code >= 400:
         assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_a_storm_is_answered_and_nobody_pays_for_another() -> None:
+    """The short form of scripts/stress_server.py: slow readers, clients that leave, bodies and stops of great size."""
+    with running(tiny_engine(positions=1024), batch_size=8, use_entropy_control=False) as (url, app):
+        outcomes = asyncio.run(storm(url, clients=30, requests=100))
+        assert wait_for_rest(app)
+    expected = {
+        "plain": {"200"},
+        "slow reader": {"200"},
+        "leaves": {"left"},
+        "10 MB prompt": {"400"},
+        "10 kB stop string": {"422"},
+        "100,000 tokens asked": {"400"},
+        "broken JSON": {"422"},
+    }
+    assert {kind: set(found) for kind, found in outcomes.items()} == expected
+    assert sum(found.total() for found in outcomes.values()) == 100
+
+
+def wait_for_rest(app: Any) -> bool:
+    """Whether the places of those that left are free soon."""
+    deadline = time.monotonic() + 20
+    while app.state.batcher.running and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not app.state.batcher.running
 
 
 @pytest.fixture(scope="module")
