@@ -37,7 +37,8 @@ def command(main: Callable[P, int]) -> Callable[P, int]:
         _prepare_output()
         try:
             status = main(*args, **kwargs)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it is None where the caller has closed it
+                sys.stdout.flush()
         except BrokenPipeError:
             # Who read the output (`head`, say) has gone; Python would say so once more when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -29,8 +29,8 @@ from evaluators.benchmarks.data_config import DataConfig
 from evaluators.running.plan import RunPlan
 from evaluators.running.run import evaluate
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
+from srgen.command_line import command
 from srgen.config import Sampling, SRGenConfig
-from srgen.errors import SRGenError
 
 
 def questions(count: int) -> list[Question]:
@@ -219,14 +219,11 @@ def _rows(log: Path) -> list[tuple[float, float]]:
     return [(float(began), float(ended)) for _, began, ended in lines]
 
 
+@command
 def main() -> int:
     directory, count, average, execution, script = sys.argv[1:]
     config = run_config(average=int(average), max_attempts=1000, **json.loads(execution))
-    try:
-        return run(Path(directory), Script(**json.loads(script)), count=int(count), config=config)
-    except SRGenError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return run(Path(directory), Script(**json.loads(script)), count=int(count), config=config)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import sys
 import threading
@@ -32,7 +33,7 @@ class Progress:
         """
         self._tally = tally
         self._total = total
-        self._stream = stream or sys.stderr
+        self._stream = stream or sys.stderr or io.StringIO()  # stderr is None where the caller has closed it
         self._name = name
         self._began: float | None = None
         """When the first model was loaded: what comes before generates nothing."""
