@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import yaml
 from pages import Visit, chromium
 from synthetic_runs import drawn_run, first_words, lines, sample, write_run
 
@@ -336,3 +337,30 @@ def embedded(path: Path, name: str) -> Any:
     found = re.search(rf'<script type="text/plain" id="{name}">([^<]*)</script>', path.read_text())
     assert found
     return json.loads(gzip.decompress(base64.b64decode(found[1])))
+
+
+NAME = '"><img src=x onerror=window.stolen={number}><script>window.stolen={number}<\\u002fscript>'
+"""A name that would run where it is put into a page as it is; a folder's name takes no slash."""
+
+
+def test_no_name_of_a_model_a_run_or_a_benchmark_runs(tmp_path: Path, browser: Any) -> None:
+    runs = []
+    for number, srgen in enumerate((False, True)):
+        folder = tmp_path / NAME.format(number=number)
+        run = drawn_run(folder, questions=3, k=2, srgen=srgen, benchmark=NAME.format(number=8), seed=number)
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        config["run"]["model"]["model_path"] = NAME.format(number=9)
+        config["run"]["data"]["version"] = "'\"><svg onload=window.stolen=7>"
+        (run / "config.yaml").write_text(yaml.safe_dump(config))
+        summarise(run, first_words)
+        runs.append(run)
+    assert main([*map(str, runs), "-o", str(tmp_path / "report.html")]) == 0
+    opened = Visit(browser, (tmp_path / "report.html").as_uri())
+    for place in ("#", address("aime-0"), "#sort=gain"):
+        opened.at(place)
+        assert opened.page.evaluate("window.stolen") is None
+        found = opened.page.query_selector(":is(#page, header, nav) :is(img, script, iframe, [onerror], [onload])")
+        assert found is None
+    assert "onerror=window.stolen=9" in opened.text(), "the name is there, as text"
+    assert opened.complaints == []
+    opened.page.close()
