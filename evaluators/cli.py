@@ -36,6 +36,7 @@ from srgen.thinking import steers
 log = logging.getLogger(__name__)
 METHOD_BACKENDS = ("transformers", "vllm")
 """Engines that run further methods; the others run SRGen only."""
+SIGNAL_BACKENDS = ("transformers", "vllm")
 HOLDS_WEIGHTS = ("transformers", "vllm", "released")
 """Engines for which --model_path is a folder or a hub id; to others it may be anything."""
 QuestionReader = Callable[[Benchmark, DataConfig, int], tuple[list[Question], DataConfig]]
@@ -213,8 +214,8 @@ def check_methods(config: RunConfig) -> None:
         raise ConfigError("--thinking_budget and --ignore_end go with --backend transformers")
     if sampling.top_h and backend in ("vllm", "openai"):
         raise ConfigError(f"--top_h goes with --backend transformers: {backend} has no such sampling")
-    if config.execution.record_signals and backend != "transformers":
-        raise ConfigError("--record_signals goes with --backend transformers: no other engine gives every row")
+    if config.execution.record_signals and backend not in SIGNAL_BACKENDS:
+        raise ConfigError(f"--record_signals goes with --backend {' or '.join(SIGNAL_BACKENDS)}: others give no rows")
 
 
 def check_model_path(model_path: str) -> None:

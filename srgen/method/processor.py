@@ -60,6 +60,8 @@ class Record:
     reflections: tuple[Reflection, ...]
     reports: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """What further methods of the sample say of it, where an engine keeps that here."""
+    signals: bytes = b""
+    """The rows' own signals (srgen.method.signals.row_signals), likewise."""
 
 
 class SRGenProcessor:

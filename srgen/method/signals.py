@@ -14,8 +14,17 @@ LIKELIEST = 20
 def signals(logits: Tensor, tokens: Tensor, top: Top | None = None) -> Tensor:
     """(n, 4) float16 of rows (n, V), float32, and the tokens (n,) drawn from them; `top` is of the rows, if known.
 
-    The log-probability of the token, the mean of the 20 likeliest ones' (all of a smaller vocabulary), the mean of the
-    vocabulary's, and the likeliest probability less the second. What is below float16's range is its smallest number.
+    The log-probability of the token, and the row's own signals. What is below float16's range is its smallest number.
+    """
+    log_p = logits.gather(1, tokens[:, None]) - logits.logsumexp(dim=1, keepdim=True)
+    return torch.cat([_half(log_p), row_signals(logits, top)], dim=1)
+
+
+def row_signals(logits: Tensor, top: Top | None = None) -> Tensor:
+    """(n, 3) float16 of rows (n, V), whatever is drawn from them.
+
+    The mean log-probability of the 20 likeliest tokens (all of a smaller vocabulary), that of the vocabulary, and the
+    likeliest probability less the second.
     """
     if top is None or top.values.shape[1] < LIKELIEST:
         top = largest(logits, LIKELIEST)
@@ -23,10 +32,13 @@ def signals(logits: Tensor, tokens: Tensor, top: Top | None = None) -> Tensor:
     likeliest = top.values[:, :LIKELIEST]
     leading = (likeliest[:, :2] - partition[:, None]).exp()
     columns = [
-        logits.gather(1, tokens[:, None])[:, 0] - partition,
         likeliest.mean(dim=1) - partition,
         logits.mean(dim=1) - partition,
         leading[:, 0] - leading[:, 1] if leading.shape[1] > 1 else leading[:, 0],
     ]
+    return _half(torch.stack(columns, dim=1))
+
+
+def _half(values: Tensor) -> Tensor:
     limit = torch.finfo(torch.float16).max
-    return torch.stack(columns, dim=1).clamp(-limit, limit).half()
+    return values.clamp(-limit, limit).half()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from srgen import Completion, Request, Sampling, SRGenConfig
@@ -145,6 +146,23 @@ def test_entropies_of_a_plain_request_can_be_recorded(engine: VLLMEngine) -> Non
     assert len(completion.entropies) == len(completion.token_ids)
     assert completion.entropies[0] != completion.entropies[0]
     assert completion.reflections == ()
+
+
+def test_signals_are_those_of_the_transformers_engine(
+    engine: VLLMEngine, transformers_engine: TransformersEngine
+) -> None:
+    always = SRGenConfig(adaptive_entropy=False, entropy_threshold=1.0, max_retries=3)
+    work = [
+        replace(request, srgen=config, record_entropy=False, record_signals=True)
+        for config, request in zip((always, None), requests(max_new_tokens=24), strict=False)
+    ]
+    for mine, theirs in zip(run(engine, work), run(transformers_engine, work), strict=True):
+        assert mine.token_ids == theirs.token_ids
+        assert mine.signals is not None and theirs.signals is not None
+        found, expected = (np.frombuffer(data, "<f2").reshape(-1, 4) for data in (mine.signals, theirs.signals))
+        assert found.shape == (len(mine.token_ids), 4)
+        assert found == pytest.approx(expected, abs=2e-2)
+        assert mine.logprobs is None
 
 
 def test_stop_strings_budgets_and_long_prompts(engine: VLLMEngine) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from srgen.engines.vllm.steps import v1_step, v1_without_discarded_draws, v2_step
-from srgen.engines.vllm.streams import Segment, Step
+from srgen.engines.vllm.steps import Segment, Step, v1_step, v1_without_discarded_draws, v2_step
 
 KEYS = ["chunk", "end", "decode"]
 STARTS = np.array([0, 4, 9], dtype=np.int32)

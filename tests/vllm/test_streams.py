@@ -15,7 +15,8 @@ from torch import Tensor
 from srgen.config import SRGenConfig
 from srgen.engines.method_rows import MethodRows, Started
 from srgen.engines.vllm.arguments import Arguments
-from srgen.engines.vllm.streams import UNTAKEN, Segment, SRGenStreams, Step
+from srgen.engines.vllm.steps import Segment, Step
+from srgen.engines.vllm.streams import UNTAKEN, SRGenStreams
 from srgen.method.entropy import entropy
 from srgen.method.processor import Record, SRGenProcessor
 from srgen.method.readout import Readout

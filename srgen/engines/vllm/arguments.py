@@ -22,6 +22,8 @@ TAG = "srgen_tag"
 """Name under which a request's statistics wait for `SRGenWorker.srgen_take`; without one they are dropped."""
 
 
+SIGNALS = "srgen_signals"
+"""1 asks for every row's signals."""
 METHODS = "srgen_methods"
 """Further methods as JSON: parameters by the method's name, in the order in which they begin."""
 
@@ -33,9 +35,12 @@ class Arguments:
     config: SRGenConfig
     tag: str | None
     methods: tuple[Method, ...] = ()
+    signals: bool = False
 
 
-def to_extra_args(config: SRGenConfig, tag: str, chosen: Sequence[Method] = ()) -> dict[str, str | int | float]:
+def to_extra_args(
+    config: SRGenConfig, tag: str, chosen: Sequence[Method] = (), *, signals: bool = False
+) -> dict[str, str | int | float]:
     """The keys of a request, booleans as 0 and 1; None, always a default, is left out."""
     values = dataclasses.asdict(config)
     flat = {
@@ -44,7 +49,7 @@ def to_extra_args(config: SRGenConfig, tag: str, chosen: Sequence[Method] = ()) 
         if value is not None
     }
     further = {METHODS: json.dumps({method.name: method.as_dict() for method in chosen})} if chosen else {}
-    return {SWITCH: 1, TAG: tag, **further, **flat}
+    return {SWITCH: 1, TAG: tag, SIGNALS: int(signals), **further, **flat}
 
 
 def from_extra_args(extra: Mapping[str, Any] | None) -> Arguments | None:
@@ -59,11 +64,12 @@ def from_extra_args(extra: Mapping[str, Any] | None) -> Arguments | None:
         return None
     tag = given.pop(TAG, None)
     chosen = _methods(given.pop(METHODS, "{}"))
+    signals = parse_value(SIGNALS, _text(given.pop(SIGNALS, 0)), "bool")
     kinds = {field.name: str(field.type) for field in dataclasses.fields(SRGenConfig)}
     values = {key.removeprefix(PREFIX): value for key, value in given.items()}
     # Over HTTP a switch is a number: vllm_xargs knows no booleans.
     values = {name: _text(value) if kinds.get(name) == "bool" else value for name, value in values.items()}
-    return Arguments(SRGenConfig.from_mapping(values), None if tag is None else str(tag), chosen)
+    return Arguments(SRGenConfig.from_mapping(values), None if tag is None else str(tag), chosen, signals)
 
 
 def _methods(text: Any) -> tuple[Method, ...]:

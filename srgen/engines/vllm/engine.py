@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from transformers import AutoTokenizer
 
 from srgen.chat import encode_request
@@ -38,7 +39,8 @@ class _Flight:
     @property
     def followed(self) -> bool:
         """The worker keeps statistics of it."""
-        return self.request.srgen is not None or self.request.record_entropy or bool(self.request.methods)
+        request = self.request
+        return request.srgen is not None or request.record_entropy or request.record_signals or bool(request.methods)
 
 
 class VLLMEngine:
@@ -152,6 +154,7 @@ class VLLMEngine:
             reflections=tuple(r for r in record.reflections if r.position < len(tokens)),
             reports=record.reports,
             entropies=record.entropies[: len(tokens)] if request.record_entropy else None,
+            signals=_signals(output.outputs[0], record) if request.record_signals else None,
             logprobs=None if request.logprobs is None else _logprobs(output.outputs[0], request.logprobs),
             seconds=time.monotonic() - flight.started,
         )
@@ -206,7 +209,9 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
     request, sampling = flight.request, flight.request.sampling
     options: dict[str, Any] = {}
     if flight.followed:
-        options["extra_args"] = to_extra_args(request.srgen or WATCHER, request.id, request.methods)
+        options["extra_args"] = to_extra_args(
+            request.srgen or WATCHER, request.id, request.methods, signals=request.record_signals
+        )
         options["skip_reading_prefix_cache"] = True
     return SamplingParams(
         temperature=sampling.temperature if sampling.do_sample else 0.0,
@@ -216,7 +221,8 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
         seed=request.seed if sampling.do_sample else None,
         max_tokens=limit,
         ignore_eos=request.ignore_eos,
-        logprobs=request.logprobs,
+        # Signals want the chosen token's.
+        logprobs=0 if request.record_signals and request.logprobs is None else request.logprobs,
         stop=list(sampling.stop),
         detokenize=bool(sampling.stop),
         **options,
@@ -226,7 +232,15 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
 def _record(fields: dict[str, Any]) -> Record:
     """A worker's dictionary as it was before it crossed vLLM's processes, which makes lists of tuples."""
     reflections = (Reflection(**values | {"losses": tuple(values["losses"])}) for values in fields["reflections"])
-    return Record(tuple(fields["entropies"]), tuple(reflections), fields["reports"])
+    return Record(tuple(fields["entropies"]), tuple(reflections), fields["reports"], fields["signals"])
+
+
+def _signals(answer: Any, record: Record) -> bytes:
+    """Four float16 a token, as srgen.method.signals: log p of the token from vLLM, the rest from the worker."""
+    limit = float(np.finfo(np.float16).max)
+    log_p = np.clip([entry.chosen for entry in _logprobs(answer, 0)], -limit, limit).astype("<f2")
+    rows = np.frombuffer(record.signals, dtype="<f2").reshape(-1, 3)[: len(log_p)]
+    return np.column_stack([log_p, rows]).astype("<f2").tobytes()
 
 
 def _logprobs(answer: Any, count: int) -> tuple[TokenLogprobs, ...]:

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from srgen.engines.vllm.streams import Segment, Step
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A request's part of one step; its row of the logits is its index among the segments."""
+
+    key: str
+    start: int
+    """Position of its first token in the sequence."""
+    first: int
+    """Row of that token in the step's tensors."""
+    count: int
+    samples: bool
+    """The last row's logits become a token; False for a chunk that ends within the known tokens."""
+
+    @property
+    def last(self) -> int:
+        """Row of its last token in the step's tensors."""
+        return self.first + self.count - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a forward pass was over: n scheduled tokens (n,) and their last hidden states (n, d)."""
+
+    segments: tuple[Segment, ...]
+    tokens: Tensor
+    hidden: Tensor
 
 
 def v1_step(runner: Any, state: Any) -> Step:

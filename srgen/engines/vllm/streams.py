@@ -17,43 +17,17 @@ from torch import Tensor
 
 from srgen.engines.method_rows import MethodRows, Started
 from srgen.engines.vllm.arguments import Arguments
+from srgen.engines.vllm.steps import Segment, Step
 from srgen.method.entropy import entropy
 from srgen.method.processor import Record, SRGenProcessor
 from srgen.method.rows import Rows
+from srgen.method.signals import row_signals
 from srgen.methods.contract import Method
 
 UNTAKEN = 4096
 """Statistics of ended requests that are kept until somebody takes them; the oldest are dropped first."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A request's part of one step; its row of the logits is its index among the segments."""
-
-    key: str
-    start: int
-    """Position of its first token in the sequence."""
-    first: int
-    """Row of that token in the step's tensors."""
-    count: int
-    samples: bool
-    """The last row's logits become a token; False for a chunk that ends within the known tokens."""
-
-    @property
-    def last(self) -> int:
-        """Row of its last token in the step's tensors."""
-        return self.first + self.count - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a forward pass was over: n scheduled tokens (n,) and their last hidden states (n, d)."""
-
-    segments: tuple[Segment, ...]
-    tokens: Tensor
-    hidden: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +55,8 @@ class _Stream:
     tag: str | None
     prompt: _Prompt | None = None
     """What has come of the prompt, for methods that begin when all of it is there; None once they have."""
+    signals: list[Tensor] | None = None
+    """(3,) float16 of each row that a token was drawn from, on the device; None where nobody wants them."""
     absorbed: int = 0
     """Positions whose rows are in the context: all before this one."""
     monitored: int = -1
@@ -115,14 +91,15 @@ class SRGenStreams:
         nothing = torch.empty(0, 0)
         self._processor.admit(key, arguments.config, tau, (), nothing)
         prompt = _Prompt(arguments.methods) if arguments.methods else None
-        self._streams[key] = _Stream(tau, arguments.tag, prompt)
+        self._streams[key] = _Stream(tau, arguments.tag, prompt, [] if arguments.signals else None)
 
     def finish(self, keys: Iterable[str]) -> None:
         """End requests; the statistics of tagged ones wait to be taken."""
         for key in keys:
             stream = self._streams.pop(key, None)
             if stream is not None:
-                record = replace(self._processor.release(key), reports=self._methods.release(key))
+                reports, signals = self._methods.release(key), _bytes(stream.signals)
+                record = replace(self._processor.release(key), reports=reports, signals=signals)
                 if stream.tag is not None:
                     self._untaken[stream.tag] = record
         while len(self._untaken) > UNTAKEN:
@@ -151,7 +128,9 @@ class SRGenStreams:
             hidden, raw = self._methods.apply(keys, hidden, raw, [()] * len(keys))
         entropies, tokens = self._fetch(segments, raw, step.tokens)
         self._absorb(segments, tokens, step.hidden)
-        triggered, corrected = self._monitor(segments, entropies, raw)
+        drawn = self._newly_drawn(segments)
+        triggered, corrected = self._monitor(segments, drawn, entropies, raw)
+        self._keep_signals(segments, drawn, raw, triggered, corrected)
         self._hold(segments, _Held(raw, hidden if keep_hidden else None))
         if corrected is None and not shifted:
             return logits
@@ -226,16 +205,41 @@ class SRGenStreams:
             for stream in streams:
                 stream.absorbed += 1
 
-    def _monitor(
-        self, segments: Sequence[Segment], entropies: Sequence[float], raw: Tensor
-    ) -> tuple[list[int], Tensor | None]:
-        """Rows of `raw` that triggered, and their corrected logits."""
+    def _newly_drawn(self, segments: Sequence[Segment]) -> list[int]:
+        """Rows that a token is drawn from, and was not in an earlier run of the same step."""
         rows = []
         for row, segment in enumerate(segments):
             stream, position = self._streams[segment.key], segment.start + segment.count - 1
             if segment.samples and position > stream.monitored:
                 stream.monitored = position
                 rows.append(row)
+        return rows
+
+    def _keep_signals(
+        self,
+        segments: Sequence[Segment],
+        rows: Sequence[int],
+        raw: Tensor,
+        triggered: Sequence[int],
+        corrected: Tensor | None,
+    ) -> None:
+        """Of the `rows` that tokens are drawn from: corrected ones where they triggered."""
+        wanted = [row for row in rows if self._streams[segments[row].key].signals is not None]
+        if not wanted:
+            return
+        logits = raw[wanted]
+        for place, row in enumerate(wanted):
+            if corrected is not None and row in triggered:
+                logits[place] = corrected[list(triggered).index(row)]
+        for row, values in zip(wanted, row_signals(logits), strict=True):
+            kept = self._streams[segments[row].key].signals
+            if kept is not None:
+                kept.append(values)
+
+    def _monitor(
+        self, segments: Sequence[Segment], rows: Sequence[int], entropies: Sequence[float], raw: Tensor
+    ) -> tuple[list[int], Tensor | None]:
+        """Those of the `rows` that tokens are drawn from that triggered, and their corrected logits."""
         keys = [segments[row].key for row in rows]
         hits = self._processor.triggered(keys, [entropies[row] for row in rows])
         if not hits:
@@ -247,3 +251,8 @@ class SRGenStreams:
         for row, segment in enumerate(segments):
             stream = self._streams[segment.key]
             stream.held, stream.row, stream.position = held, row, segment.start + segment.count - 1
+
+
+def _bytes(signals: list[Tensor] | None) -> bytes:
+    """Of all rows, in one transfer from the device."""
+    return torch.stack(signals).cpu().numpy().tobytes() if signals else b""

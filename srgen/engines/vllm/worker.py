@@ -21,8 +21,8 @@ from srgen.chat import marker_tokens
 from srgen.engines.method_rows import MethodRows
 from srgen.engines.vllm.arguments import from_extra_args
 from srgen.engines.vllm.readout import vllm_readout
-from srgen.engines.vllm.steps import v1_step, v1_without_discarded_draws, v2_step
-from srgen.engines.vllm.streams import SRGenStreams, Step
+from srgen.engines.vllm.steps import Step, v1_step, v1_without_discarded_draws, v2_step
+from srgen.engines.vllm.streams import SRGenStreams
 from srgen.errors import ConfigError
 from srgen.method.processor import SRGenProcessor
 
