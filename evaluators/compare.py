@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from evaluators.analysis.comparison import Comparison
+from evaluators.analysis.equal_cost import BASES, with_equal_cost
 from evaluators.analysis.loading import load_summary
 from evaluators.analysis.pairing import Pair, bases, named_pairs, pair_up, run_folders
 from evaluators.analysis.pairs import check_pairs
@@ -35,9 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     folders = run_folders(options.runs)
     pairs = compare_all(
-        folders, common=options.common, sequential=options.sequential, smallest_effect=options.smallest_effect
+        folders,
+        common=options.common,
+        any_k=options.at is not None,
+        sequential=options.sequential,
+        smallest_effect=options.smallest_effect,
     )
     comparisons = [pair.comparison for pair in pairs if pair.comparison]
+    if options.at:
+        comparisons = with_equal_cost(comparisons, options.at)
     place = options.output_dir or own_place(csv_table(comparisons, equivalence=options.equivalence))
     written = write_tables(comparisons, place, equivalence=options.equivalence)
     print("\n".join([text_table(comparisons), *verdicts(comparisons, equivalence=options.equivalence)]))
@@ -57,9 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(len(comparisons) < len(pairs))
 
 
-def compare_all(
-    runs: Sequence[Path], *, common: bool = False, sequential: bool = False, smallest_effect: float | None = None
-) -> list[Pair]:
+def compare_all(runs: Sequence[Path], **options: Any) -> list[Pair]:
     """Every run with its base (`evaluators.analysis.pairing`); p-values are adjusted over all of them.
 
     Options as in `pair_up`. Raises SRGenError where a run is missing, or none can be compared.
@@ -69,7 +74,7 @@ def compare_all(
     summaries = [load_summary(run) for run in runs]
     which = named_pairs(runs) or bases(summaries)
     check_pairs([(runs[base], runs[other]) for base, other in which])
-    pairs = pair_up(summaries, runs, which, common=common, sequential=sequential, smallest_effect=smallest_effect)
+    pairs = pair_up(summaries, runs, which, **options)
     if not any(pair.comparison for pair in pairs):
         raise SRGenError("; ".join(pair.refusal for pair in pairs))
     return pairs
@@ -147,6 +152,11 @@ def _parser() -> Parser:
         type=_points,
         metavar="POINTS",
         help="with --sequential: also stop once the second run is known to be better by less than POINTS",
+    )
+    parser.add_argument(
+        "--at",
+        choices=BASES,
+        help="also Cons@k and Pass@k at the same cost: the run whose samples cost less is given more of those it has",
     )
     parser.add_argument("--plot", action="store_true", help="also write the plots, as PNG and SVG (extra: report)")
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,9 +18,13 @@ from evaluators.analysis.sequential import Decision
 from evaluators.analysis.summary_rows import Summary, classes_of
 from srgen.errors import SRGenError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Metric = Literal["Avg", "Cons", "Pass"]
 METRICS: tuple[Metric, ...] = ("Avg", "Cons", "Pass")
 Flip = Literal["gained", "lost", "unchanged"]
+Basis = Literal["equal-tokens", "equal-samples"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,33 @@ class Difference:
         return self.other - self.base
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One run at the common cost."""
+
+    samples: int
+    """k, of the run's samples of a question."""
+    tokens_per_sample: float
+    """Generated tokens, on average over the questions compared."""
+    classes: IntArray
+    """Outcomes of all its samples [Q, K]."""
+
+    @property
+    def tokens(self) -> float:
+        """Generated tokens a question, at k samples."""
+        return self.samples * self.tokens_per_sample
+
+
+@dataclass(frozen=True, slots=True)
+class EqualCost:
+    """Two runs at the same cost, with what they differ in there."""
+
+    basis: Basis
+    base: Side
+    other: Side
+    differences: dict[Metric, Difference]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Two runs compared question by question."""
@@ -56,6 +87,8 @@ class Comparison:
     """What a reader must know before believing the numbers."""
     decision: Decision | None = None
     """Where a sequential comparison stopped, or stands; None for one at a K that was fixed beforehand."""
+    at: EqualCost | None = None
+    """The runs at equal cost, where that was asked for."""
 
     @property
     def samples(self) -> int:
@@ -86,9 +119,7 @@ def compare(
     Raises SRGenError with the reason where they differ in questions, K or grading version, unless `common`: then the
     questions and samples that both have are compared, and the notes say so. With `any_k` another K is no obstacle.
     """
-    shared = base.by_question.merge(
-        other.by_question, on=["question_id", "question_hash"], suffixes=("_base", "_other")
-    )
+    shared = shared_questions(base, other)
     obstacles = _obstacles(base, other, len(shared), any_k=any_k)
     if obstacles and not common:
         raise SRGenError(
@@ -116,6 +147,11 @@ def compare(
         power=power(metrics.accuracies(first), metrics.accuracies(second), samples),
         notes=(*notes, *beside),
     )
+
+
+def shared_questions(base: Summary, other: Summary) -> pd.DataFrame:
+    """The rows of both runs' tables for the questions that both asked in the same words, `_base` and `_other`."""
+    return base.by_question.merge(other.by_question, on=["question_id", "question_hash"], suffixes=("_base", "_other"))
 
 
 def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -178,10 +214,11 @@ def question_values(classes: IntArray) -> dict[Metric, FloatArray]:
 
 def _differences(base: IntArray, other: IntArray) -> dict[Metric, Difference]:
     first, second = question_values(base), question_values(other)
-    return {metric: _difference(first[metric], second[metric]) for metric in METRICS}
+    return {metric: difference_of(first[metric], second[metric]) for metric in METRICS}
 
 
-def _difference(base: FloatArray, other: FloatArray) -> Difference:
+def difference_of(base: FloatArray, other: FloatArray) -> Difference:
+    """The difference between two runs' values of every question [Q], in [0, 1]."""
     (low, high), p = paired_estimate(other - base)
     return Difference(
         base=100 * float(base.mean()),

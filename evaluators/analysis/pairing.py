@@ -71,14 +71,15 @@ def pair_up(
     which: Sequence[tuple[int, int]] | None = None,
     *,
     common: bool = False,
+    any_k: bool = False,
     sequential: bool = False,
     smallest_effect: float | None = None,
 ) -> list[Pair]:
     """The pairs (base, other) of `which`, or of `bases`, compared; p-values are adjusted over all of them.
 
-    `runs` are the folders or summary CSVs that the summaries are of, `common` as in `compare`. With `sequential`, and
-    where sampling was stopped by looking at the runs, each is compared at the round that settles it; `smallest_effect`
-    as in `evaluators.analysis.sequential_comparison`.
+    `runs` are the folders or summary CSVs that the summaries are of, `common` and `any_k` as in `compare`. With
+    `sequential`, and where sampling was stopped by looking at the runs, each is compared at the round that settles it;
+    `smallest_effect` as in `evaluators.analysis.sequential_comparison`.
     """
 
     def paired(base: int, other: int) -> Pair:
@@ -86,7 +87,7 @@ def pair_up(
             beside = configuration_notes(runs[base], runs[other])
             both = runs[base], runs[other]
             cut = sequential or looked_at(both)
-            found = compare(summaries[base], summaries[other], common=common, any_k=cut, beside=beside)
+            found = compare(summaries[base], summaries[other], common=common, any_k=any_k or cut, beside=beside)
             return Pair(base, other, cut_off(found, both, smallest_effect) if cut else found)
         except SRGenError as refusal:
             return Pair(base, other, None, str(refusal))

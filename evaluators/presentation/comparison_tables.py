@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from evaluators.analysis.comparison import METRICS, Comparison, Difference
+from evaluators.analysis.comparison import METRICS, Comparison, Difference, EqualCost
 from evaluators.analysis.summary_rows import Summary, to_csv
 from evaluators.presentation.run_table import (
     bounds_line,
@@ -115,12 +115,15 @@ def csv_table(comparisons: Sequence[Comparison], *, equivalence: float | None = 
 
     many = len(comparisons) > 1
     rows = [{**_record(c), "verdict": verdict(c, many=many, equivalence=equivalence)} for c in comparisons]
+    rows = [row | (_equal_cost_record(c.at) if c.at else {}) for row, c in zip(rows, comparisons, strict=True)]
     return to_csv(pd.DataFrame(rows), DIGITS)
 
 
 def remarks(comparison: Comparison) -> list[str]:
     """What must be read beside the numbers: what could be found, what is missing, what it cost."""
     lines = [] if comparison.decision else [_detectable_line(comparison), _settle_line(comparison)]
+    if comparison.at:
+        lines.insert(0, _equal_cost_line(comparison.at, side_names([comparison])))
     for name, summary in _sides(comparison):
         if incomplete(summary):
             lines.append(f"{name}: {counts_line(summary)}; {bounds_line(summary)}")
@@ -225,6 +228,26 @@ def _settle_line(comparison: Comparison) -> str:
     return f"{seen} would need K = {number(needed, 0)} on these questions to be found 4 times in 5"
 
 
+def _equal_cost_line(at: EqualCost, names: tuple[str, str]) -> str:
+    spent = " and ".join(dict.fromkeys(f"{side.tokens:,.0f}" for side in (at.base, at.other)))
+    said = [
+        f"{metric}@{at.base.samples} {names[0]} {number(found.base)}, {metric}@{at.other.samples} {names[1]} "
+        f"{number(found.other)} ({signed(found.delta)}) {_interval(found)} p {p_value(found.p)}"
+        + ("" if found.p_holm == found.p or math.isnan(found.p) else f" (Holm {p_value(found.p_holm)})")
+        for metric, found in at.differences.items()
+    ]
+    return f"at {at.basis.replace('-', ' ')} ({spent} generated a question): {'; '.join(said)}"
+
+
+def _equal_cost_record(at: EqualCost) -> dict[str, str | float]:
+    row: dict[str, str | float] = {"at": at.basis}
+    for name, side in (("base", at.base), ("other", at.other)):
+        row |= {f"at_{name}_k": side.samples, f"at_{name}_tokens_per_question": side.tokens}
+    for metric, found in at.differences.items():
+        row |= _difference_record(f"at_{metric.lower()}", found)
+    return row
+
+
 def _cost_line(summary: Summary) -> str:
     return (
         f"{summary.tokens:,} tokens, {number(summary.wall_seconds)} wall seconds, "
@@ -235,6 +258,18 @@ def _cost_line(summary: Summary) -> str:
 
 def _significant(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _difference_record(name: str, difference: Difference) -> dict[str, str | float]:
+    return {
+        f"{name}_base": difference.base,
+        f"{name}_other": difference.other,
+        f"{name}_difference": difference.delta,
+        f"{name}_low": plain_limit(difference.interval.low),
+        f"{name}_high": plain_limit(difference.interval.high),
+        f"{name}_p": plain_p(difference.p),
+        f"{name}_p_holm": plain_p(difference.p_holm),
+    }
 
 
 def _record(comparison: Comparison) -> dict[str, str | float]:
@@ -248,16 +283,7 @@ def _record(comparison: Comparison) -> dict[str, str | float]:
         "k": comparison.samples,
     }
     for metric in METRICS:
-        difference, name = comparison.differences[metric], f"{metric.lower()}@k"
-        row |= {
-            f"{name}_base": difference.base,
-            f"{name}_other": difference.other,
-            f"{name}_difference": difference.delta,
-            f"{name}_low": plain_limit(difference.interval.low),
-            f"{name}_high": plain_limit(difference.interval.high),
-            f"{name}_p": plain_p(difference.p),
-            f"{name}_p_holm": plain_p(difference.p_holm),
-        }
+        row |= _difference_record(f"{metric.lower()}@k", comparison.differences[metric])
     delta = comparison.differences["Avg"].delta / 100
     row |= {
         "detectable_difference": 100 * comparison.power.detectable(),

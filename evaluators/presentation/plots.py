@@ -12,7 +12,7 @@ import numpy as np
 from evaluators.analysis import metrics
 from evaluators.analysis.bounded_mean import mean_intervals
 from evaluators.analysis.choosers import sizes
-from evaluators.analysis.comparison import Comparison, Flip
+from evaluators.analysis.comparison import Comparison, EqualCost, Flip
 from evaluators.analysis.metrics import FloatArray
 from evaluators.analysis.summary_rows import Summary
 from evaluators.presentation.comparison_tables import side_names
@@ -90,6 +90,8 @@ def plots(comparison: Comparison, base: Path, other: Path) -> dict[str, Figure]:
     """The plots by name; those whose recordings the runs lack are left out."""
     with matplotlib.rc_context(_STYLE):
         drawn = {"curves": curves(comparison), "flips": flips(comparison)}
+        if comparison.at:
+            drawn["cost"] = equal_cost(comparison, comparison.at)
         if comparison.base.curves is not None and comparison.other.curves is not None:
             sides = [comparison.base, comparison.other]
             drawn["choosers"] = accuracy_by_tokens(sides, side_names([comparison]))
@@ -115,6 +117,24 @@ def curves(comparison: Comparison) -> Figure:
         axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
         if comparison.samples == 1:
             axes.set_xlim(0.5, 1.5)
+        axes.legend(loc="lower right")
+    panels[0].set(ylabel="accuracy (%)", ylim=(0, 100))
+    _title(figure, comparison)
+    return figure
+
+
+def equal_cost(comparison: Comparison, at: EqualCost) -> Figure:
+    """Cons@k and Pass@k of all recorded samples against what they cost, with 95 % bands and the common cost marked."""
+    figure = figures.Figure(figsize=(9, 4), layout="constrained")
+    names = side_names([comparison])
+    panels = figure.subplots(1, 2, sharey=True)
+    by_tokens = at.basis == "equal-tokens"
+    for axes, name, curve in zip(panels, ("Cons", "Pass"), (metrics.cons_curve, metrics.pass_curve), strict=True):
+        for label, side, style in zip(names, (at.base, at.other), _SIDES, strict=True):
+            unit = side.tokens_per_sample if by_tokens else 1.0
+            _band(axes, curve(side.classes), f"{label}, k up to {side.classes.shape[1]}", style, unit)
+            axes.axvline(side.samples * unit, color=style[0], linestyle=style[1], linewidth=0.8, alpha=0.7)
+        axes.set(xlabel="generated tokens a question" if by_tokens else "k (samples per question)", title=f"{name}@k")
         axes.legend(loc="lower right")
     panels[0].set(ylabel="accuracy (%)", ylim=(0, 100))
     _title(figure, comparison)
@@ -153,9 +173,10 @@ def accuracy_by_tokens(runs: Sequence[Summary], names: Sequence[str]) -> Figure:
     return figure
 
 
-def _band(axes: Axes, values: FloatArray, label: str, style: tuple[str, str, str]) -> None:
+def _band(axes: Axes, values: FloatArray, label: str, style: tuple[str, str, str], unit: float = 1.0) -> None:
+    """A curve [Q, K] over k = 1..K, each worth `unit` on the axis."""
     colour, dash, marker = style
-    ks = np.arange(1, values.shape[1] + 1)
+    ks = unit * np.arange(1, values.shape[1] + 1)
     ends = 100 * np.stack(mean_intervals(values.T), axis=1)
     every = max(1, len(ks) // 8)
     if len(ks) == 1:
