@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from evaluators.grading.algebra.notation import rewrite
 from evaluators.grading.algebra.spellings import COMMANDS, DROPPED, UNICODE
@@ -27,6 +28,7 @@ ROW = "\x1e"
 """Stands for the end of a matrix row."""
 
 
+@lru_cache(maxsize=4096)
 def clean(text: str) -> str:
     """The answer in one spelling, without delimiters, spacing commands and final punctuation. Linear in its length."""
     text = _rows(_plain_unicode(text.replace("\x00", "\ufffd")))

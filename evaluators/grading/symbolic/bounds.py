@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _MAX_TEXT = 400
 """Characters."""
@@ -32,6 +33,7 @@ _MISREAD = re.compile(
 """What is read as something else: primes, norms, transposes, degrees, applications, logarithms of an open base."""
 
 
+@lru_cache(maxsize=4096)
 def is_bounded(text: str) -> bool:
     """Whether a cleaned answer may be given to the second reader."""
     if not 0 < len(text) <= _MAX_TEXT or re.search(rf"\d{{{_MAX_DIGITS + 1}}}", text) or _MISREAD.search(text):
