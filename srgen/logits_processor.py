@@ -163,7 +163,7 @@ class ForwardPasses:
 
     def _on_decoder(self, _module: Any, _arguments: Any, keywords: dict[str, Any], output: Any) -> None:
         hidden = last_hidden_state(output).detach()
-        cache = keywords.get("past_key_values")
+        cache = keywords.get("cache", keywords.get("past_key_values"))  # its name from transformers 5.24 on, and before
         if cache is None or cache.get_seq_length() == hidden.shape[1]:
             # A pass that begins with nothing cached: whatever was seen before belongs to another call.
             self.clear()

@@ -12,8 +12,8 @@ from torch import Tensor
 from srgen.errors import UnsupportedModelError
 from srgen.method.readout import decoder_of, last_hidden_state
 
-STATE_NAMES = ("past_key_values", "cache_params", "state")
-"""Names under which transformers' models return, and take, what their layers keep of the tokens so far."""
+STATE_NAMES = ("cache", "past_key_values", "cache_params", "state")
+"""Names under which transformers' models return, and take, what layers keep (`cache` from transformers 5.24 on)."""
 
 
 @dataclass(frozen=True, slots=True)
