@@ -162,7 +162,7 @@ def test_flags_of_the_run_itself(model: str, calls: list[dict[str, Any]], tmp_pa
 
 def test_every_config_field_has_a_flag() -> None:
     for owner, others in {
-        ModelConfig: {"weights", "number_format"},
+        ModelConfig: {"weights", "revision", "number_format"},
         DataConfig: {"benchmark", "questions", "examples"},
         Sampling: {"stop"},
         SRGenConfig: set(),

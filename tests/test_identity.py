@@ -21,7 +21,10 @@ from evaluators.benchmarks.own_questions import content_of
 from evaluators.benchmarks.questions import EMBEDDED, parse_rows
 from evaluators.cli import planned
 from evaluators.mini import BENCHMARK as MINI
+from evaluators.running import hub_revision
 from evaluators.running.devices import with_number_format
+from evaluators.running.folder import prepare
+from evaluators.running.hub_revision import with_revision
 from evaluators.running.plan import RunPlan
 from evaluators.running.run import evaluate
 from evaluators.settings import identity
@@ -279,3 +282,45 @@ def test_the_real_questions_are_known_in_every_copy(
 def test_the_embedded_questions_are_known() -> None:
     assert content_of(parse_rows(MINI, file_rows(EMBEDDED / "mini.jsonl"), 42, "mini")) == MINI.content
     assert content_of(questions(3)) == content_of(questions(3)[::-1])
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The main branch of org/tiny as this machine's cache of the hub has it; the hub is not there."""
+    monkeypatch.setattr(hub_revision, "hub_reachable", lambda: False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    branch = tmp_path / "hub" / "models--org--tiny" / "refs" / "main"
+    branch.parent.mkdir(parents=True)
+    branch.write_text("a" * 40)
+    return branch
+
+
+def test_the_commit_of_a_hubs_model_decides_and_is_no_part_of_the_name(tmp_path: Path, cached: Path) -> None:
+    model = ModelConfig(model_path="org/tiny")
+    plan = RunPlan(
+        config=dataclasses.replace(run_config(), model=model),
+        questions=questions(2),
+        system_prompt=None,
+        directory=tmp_path / "run",
+    )
+    plan.directory.mkdir()
+    prepare(plan)
+    record = yaml.safe_load((plan.directory / "config.yaml").read_text())
+    assert record["run"]["model"]["revision"] == "a" * 40
+    (plan.directory / "samples.jsonl").write_text("{}\n")
+    prepare(plan)
+    cached.write_text("b" * 40)
+    with pytest.raises(ConfigError, match=r"model.revision \('a{40}' there, 'b{40}' here\)"):
+        prepare(plan)
+    cached.unlink()
+    prepare(plan)  # what is not known is not compared
+    other = dataclasses.replace(plan.config, model=dataclasses.replace(model, revision="c" * 40))
+    assert run_directory(tmp_path, plan.config).parent == run_directory(tmp_path, other).parent
+
+
+def test_what_is_no_hubs_model_has_no_commit(cached: Path) -> None:
+    for model in (ModelConfig(model_path="demo"), ModelConfig(model_path="/a/b"), ModelConfig(model_path="gpt2")):
+        config = dataclasses.replace(run_config(), model=model)
+        assert with_revision(config) == config
+    endpoint = ModelConfig(model_path="org/tiny", backend="openai", base_url="http://h/v1")
+    assert with_revision(dataclasses.replace(run_config(), model=endpoint)).model.revision is None

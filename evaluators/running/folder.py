@@ -16,6 +16,7 @@ from evaluators.records.reading import read_config, write_atomically
 from evaluators.records.schema import CAMPAIGN_FILE, CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE, SUMMARY_CSV
 from evaluators.records.stopped import stopped
 from evaluators.running.devices import visible_gpus, with_number_format
+from evaluators.running.hub_revision import with_revision
 from evaluators.running.plan import RunPlan
 from srgen.errors import ConfigError
 
@@ -66,7 +67,7 @@ def prepare(plan: RunPlan) -> None:
 
 
 def _record(plan: RunPlan) -> dict[str, Any]:
-    return provenance(with_number_format(plan.config, visible_gpus()), plan.questions, GRADING_VERSION)
+    return provenance(with_revision(with_number_format(plan.config, visible_gpus())), plan.questions, GRADING_VERSION)
 
 
 def _has_samples(directory: Path) -> bool:

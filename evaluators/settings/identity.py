@@ -49,6 +49,7 @@ FOUNDING: Mapping[str, tuple[str, ...]] = {
 
 FOUND = (
     ("model", "model_path", "weights"),
+    ("model", "model_path", "revision"),
     ("model", "dtype", "number_format"),
     ("data", "dataset_path", "questions"),
     ("data", "few_shot", "examples"),

@@ -44,6 +44,8 @@ class ModelConfig:
     """Arguments of the chat template, a JSON object with sorted keys."""
     weights: str | None = None
     """What lies in a model folder (`evaluators.settings.weights`); found when a run begins, never set."""
+    revision: str | None = None
+    """Commit of a hub's model; found when a run begins, never set."""
     number_format: str | None = None
     """What `dtype` comes to on this machine; found when a run begins, never set."""
     reencode_context: bool = False

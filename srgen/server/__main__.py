@@ -15,6 +15,9 @@ from srgen.extras import install
 from srgen.field_docs import field_docs
 from srgen.server.settings import METHOD, OWN, ServerConfig, read_file
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept: clients that share a busy machine come back later than uvicorn's 5."""
+
 
 @command
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +59,7 @@ def serve(config: ServerConfig) -> None:
 
     app = create_app(config, TransformersEngine.load(config.engine))
     try:
-        uvicorn.run(app, host=config.host, port=config.port, log_level="info")
+        uvicorn.run(app, host=config.host, port=config.port, log_level="info", timeout_keep_alive=KEEP_ALIVE)
     except SystemExit as error:
         raise ConfigError(f"cannot serve on {config.host}:{config.port}; is the port in use?") from error
 
