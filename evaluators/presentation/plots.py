@@ -166,6 +166,9 @@ def accuracy_by_tokens(runs: Sequence[Summary], names: Sequence[str]) -> Figure:
         # Runs whose journal is gone do not know their tokens: all are 0 then.
         if (table["tokens"] > 0).any():
             axes.set(xscale="log")
+            axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+            axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     panels[0].set(ylabel="accuracy (%)")
     figure.legend(shown.values(), shown.keys(), loc="outside right center", fontsize=8, frameon=False)
     first = runs[0]
