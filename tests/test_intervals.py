@@ -103,6 +103,32 @@ def test_single_samples_take_the_exact_mcnemar_test(gained: int, lost: int) -> N
     assert paired_estimate(differences).p == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("gained", "lost", "p"),
+    [
+        (9, 2, 0.0654296875),
+        (40, 61, 0.046044066929342785),
+        (12, 0, 0.00048828125),
+        (86, 150, 3.7159361395713866e-05),
+        (59, 121, 4.4344492637551645e-06),
+    ],
+)
+def test_single_samples_have_the_p_value_of_statsmodels(gained: int, lost: int, p: float) -> None:
+    """`statsmodels.stats.contingency_tables.mcnemar(exact=True)` of statsmodels 0.15.0 gave these."""
+    differences = np.array([1.0] * gained + [-1.0] * lost + [0.0] * 12)
+    assert paired_estimate(differences).p == pytest.approx(p, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("right", "questions", "low", "high"),
+    [(0, 12, 0.0, 0.2646484693970512), (7, 30, 0.09933786495801974, 0.4228365229782195)],
+)
+def test_single_runs_have_the_interval_of_statsmodels(right: int, questions: int, low: float, high: float) -> None:
+    """`statsmodels.stats.proportion.proportion_confint(method="beta")` of statsmodels 0.15.0 gave these."""
+    values = np.array([1.0] * right + [0.0] * (questions - right))
+    assert mean_interval(values) == pytest.approx((low, high), abs=1e-8)
+
+
 def test_mcnemar_and_interval_where_every_change_is_a_gain() -> None:
     """12 gained and none lost of 44: the upper end is Clopper and Pearson's of 12 in 44."""
     differences = np.array([1.0] * 12 + [0.0] * 32)
