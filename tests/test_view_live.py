@@ -1,0 +1,129 @@
+"""The live view in a real browser while a run is made: numbers move without a reload, and the finished run is whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from pages import Visit, chromium
+from scripted_run import children, start, wait_for_samples
+from synthetic_runs import drawn_run, first_words
+
+from evaluators.analysis.summary import summarise
+
+pytest.importorskip("fastapi")
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def served(results: Path) -> Iterator[str]:
+    """The command as a process; its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evaluators.view", str(results), "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
+        assert found
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until(visit: Visit, text: str, selector: str = "#page", seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while text not in visit.text(selector):
+        assert time.monotonic() < deadline, visit.text(selector)
+        visit.page.wait_for_timeout(100)
+
+
+def samples_shown(visit: Visit) -> int:
+    found = re.search(r"(\d+) of 24 samples", visit.text())
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.slow
+def test_a_run_is_watched_from_its_first_sample_to_its_last(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    summarise(drawn_run(results / "old", questions=2, k=2), first_words)
+    run = results / "new"
+    with served(results) as url, chromium() as browser:
+        visit = Visit(browser, url)
+        assert "2 of 2" not in visit.text() and "4 of 4 samples" in visit.text()
+        making = start(run, 12, 2, 1, step_seconds=0.1)
+        try:
+            wait_until(visit, "running", "tr[data-run=new]")
+            first = samples_shown(visit)
+            visit.page.click("tr[data-run=new] a")
+            visit.page.wait_for_selector(".progress")
+            seen = {samples_shown(visit)}
+            while len(seen) < 3 and making.poll() is None:
+                visit.page.wait_for_timeout(200)
+                seen.add(samples_shown(visit))
+            assert max(seen) > first
+            assert "tokens/s" in visit.text(".progress") and "left" in visit.text(".progress")
+            assert re.search(r"accuracy [\d.]+ % \[[\d.]+, [\d.]+\]", visit.text(".progress"))
+            assert "cpu:0: " in visit.text(".progress .workers")
+            assert making.wait(60) == 0
+        finally:
+            making.kill()
+            making.communicate()
+        wait_until(visit, "complete", ".progress")
+        assert samples_shown(visit) == 24
+        wait_until(visit, "% of the samples are right on the 12 questions", ".verdicts")
+        assert visit.page.locator(".matrix .cell.m").count() == 0
+        assert visit.page.locator(".matrix .cell").count() == 24
+        navigations = [request for request in visit.requests if request.rstrip("/") == url.rstrip("/")]
+        assert len(navigations) == 1, "nothing was loaded anew"
+        assert all(request.startswith(url) or request == "data:," for request in visit.requests)
+        assert visit.complaints == []
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_stopped_and_runs_are_compared_on_a_click(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for name, seed in (("a", 1), ("b", 2)):
+        summarise(drawn_run(results / name, questions=3, k=2, seed=seed, srgen=name == "b"), first_words)
+    making = start(results / "c", 12, 2, 1, step_seconds=0.1)
+    wait_for_samples(results / "c", 2)
+    for child in children(making.pid, "-c"):
+        os.kill(child, 9)
+    making.kill()
+    making.communicate()
+    with served(results) as url, chromium() as browser:
+        visit = Visit(browser, url)
+        assert "stopped" in visit.text("tr[data-run=c]")
+        for name in "ab":
+            visit.page.check(f"tr[data-run={name}] input")
+        visit.page.click("a.button:text-is('compare 2 runs')")
+        visit.page.wait_for_selector("svg.interval")
+        assert "runs=a" in visit.page.url and "runs=b" in visit.page.url
+        cold = Visit(
+            browser,
+            url
+            + "#"
+            + urlencode(
+                [("runs", "a"), ("runs", "b"), ("question", "aime-1"), ("run", "1"), ("sample", "0"), ("beside", "0")]
+            ),
+        )
+        assert cold.page.locator(".sample").count() == 2
+        cold.press("j")
+        assert "sample 1" in cold.text("h1")
+        assert cold.serious_violations() == []
+        visit.page.keyboard.press("/")
+        visit.page.keyboard.type("let us")
+        visit.press("Enter")
+        visit.page.wait_for_selector("[aria-busy=false] > .hits li")
+        assert visit.complaints == cold.complaints == []
