@@ -53,6 +53,7 @@ def _bind(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen()  # the address may be opened as soon as it is printed
     except OSError as error:
         raise ConfigError(
             f"cannot serve on {host}:{port} ({error.strerror}); give another --port, or 0 for a free one"

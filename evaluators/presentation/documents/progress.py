@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from evaluators.analysis.bounded_mean import mean_interval
 from evaluators.records.indexed_run import IndexedRun
 
+_Z = 1.96
+"""Of a 95 % interval."""
+
 
 def progress(run: IndexedRun) -> dict[str, Any]:
-    """Counts, the accuracy of the samples that are there with its interval over questions (percent), and workers."""
+    """Counts, the accuracy of the samples that are there with its interval (percent), and workers.
+
+    The interval of a complete run is that of its Avg@K; before, as on the terminal, Wilson's for as many questions as
+    have a sample.
+    """
     journal = run.journal
     there = journal.offset >= 0
-    per_question = there.sum(axis=1)
-    asked = per_question > 0
     right = (journal.verdict == "c").sum(axis=1)
-    accuracy = right[asked] / per_question[asked]
-    low, high = mean_interval(accuracy) if len(accuracy) else (float("nan"), float("nan"))
     samples = int(there.sum())
+    rate = int(right.sum()) / samples if samples else math.nan
+    if samples == run.planned:
+        low, high = mean_interval(right / run.run.samples_per_question)
+    else:
+        low, high = _wilson(rate, int(there.any(axis=1).sum()))
     return {
         "state": run.state,
         "samples": samples,
         "planned": run.planned,
         "correct": int(right.sum()),
         "failed": int((journal.verdict == "f").sum()),
-        "accuracy": 100 * float(accuracy.mean()) if len(accuracy) else float("nan"),
+        "accuracy": 100 * rate,
         "accuracy_low": 100 * low,
         "accuracy_high": 100 * high,
         "tokens": int(journal.tokens.sum()),
@@ -39,3 +48,12 @@ def progress(run: IndexedRun) -> dict[str, Any]:
             for name, number in sorted(journal.workers.items())
         ],
     }
+
+
+def _wilson(rate: float, n: int) -> tuple[float, float]:
+    """The samples of one question are counted as one piece of news."""
+    if not n:
+        return math.nan, math.nan
+    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(rate * (1 - rate) / n + _Z**2 / (4 * n**2))
+    return centre - half, centre + half

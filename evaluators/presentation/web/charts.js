@@ -5,7 +5,7 @@ import { number, plural, signed, whole } from "./wording.js";
 
 /** A difference with its interval on an axis that marks 0; points. */
 export function intervalChart(low, value, high, words) {
-  const [width, height, edge] = [640, 76, 24];
+  const [width, height, edge] = [640, 82, 30];
   const farthest = Math.max(Math.abs(low ?? 0), Math.abs(high ?? 0), Math.abs(value));
   const reach = [1, 2, 4, 6, 10, 20, 30, 40, 60, 80].find((points) => points >= farthest) ?? 100;
   const x = (points) => edge + ((points + reach) / (2 * reach)) * (width - 2 * edge);
@@ -14,7 +14,7 @@ export function intervalChart(low, value, high, words) {
   drawing.append(svg("line", { x1: x(-reach), x2: x(reach), y1: 50, y2: 50, class: "axis" }));
   for (const tick of [-reach, -reach / 2, 0, reach / 2, reach]) {
     drawing.append(svg("line", { x1: x(tick), x2: x(tick), y1: tick ? 46 : 6, y2: 54, class: tick ? "axis" : "zero" }));
-    drawing.append(label(x(tick), 70, tick ? signed(tick, reach < 2 ? 1 : 0) : "0", "middle"));
+    drawing.append(label(x(tick), 74, tick ? signed(tick, reach < 2 ? 1 : 0) : "0", "middle"));
   }
   if (low !== null && high !== null) {
     drawing.append(svg("line", { x1: x(low), x2: x(high), y1: y, y2: y, class: "bar" }));
@@ -49,7 +49,7 @@ function bar(answer, count, total, kind) {
 
 /** Rates (percent) against generated tokens a question, a line for each run. */
 export function curvesChart(lines) {
-  const [width, height, left, bottom] = [640, 300, 48, 44];
+  const [width, height, left, bottom] = [640, 300, 62, 48];
   const points = lines.flatMap((line) => line.points);
   const xs = points.map((point) => Math.log10(Math.max(1, point.tokens)));
   const least = Math.min(...xs);

@@ -7,7 +7,7 @@ import { accepts } from "./matrix.js";
 import { badge, grown } from "./question_page.js";
 import { DARKEST, parting, renderResponse, renderText } from "./response.js";
 import { back, filtersNow, mainPair, walk } from "./set_page.js";
-import { number, VERDICTS, whole } from "./wording.js";
+import { number, plural, VERDICTS, whole } from "./wording.js";
 
 export async function samplePage(context, asked, run, index) {
   const { documents } = context;
@@ -40,7 +40,7 @@ export async function samplePage(context, asked, run, index) {
     title: `${about.id}, sample ${index}`, element, watched: contents.runs.map((item) => item.id),
     stale: samples.includes(null) ? grown(contents) : () => false,
     keys: { ...toggles, ...neighbours(contents, pairs, asked, run, index), u: to({ question: about.key }) },
-    shown: () => parts && sides.forEach((side) => side.querySelector(".parting")?.scrollIntoView({ block: "center" })),
+    shown: () => parts && sides[0].querySelector(".parting")?.scrollIntoView({ block: "center" }),
   };
 }
 
@@ -62,7 +62,7 @@ function column(contents, about, run, index, sample, look, parts, panel) {
   if (!sample) return make("section", { class: "sample" }, head, make("p", {}, "This sample was not generated; it counts as wrong."));
   const cut = sample.finish === "length" ? ", cut off at the token budget" : "";
   head.append(make("p", { class: "answers" }, "answer ", sample.answer === null ? make("em", {}, "none") : make("code", {}, sample.answer), ", gold ", make("code", {}, about.gold)),
-    make("p", { class: "note" }, `${whole(sample.tokens)} tokens${cut}, ${whole(sample.reflections)} reflections, ${number(sample.seconds)} s, seed ${sample.seed}`));
+    make("p", { class: "note" }, `${whole(sample.tokens)} tokens${cut}, ${plural(sample.reflections, "reflection")}, ${number(sample.seconds)} s, seed ${sample.seed}`));
   const open = (mark) => openReflection(panel, mark, sample.marks.length);
   return make("section", { class: "sample" }, head, sample.error ? make("p", { class: "refusal" }, sample.error) : null,
     sample.reasoning ? make("details", {}, make("summary", {}, "reasoning"), renderText(sample.reasoning)) : null,
@@ -86,7 +86,7 @@ function reflectionBody(mark) {
 }
 
 function reflectionList(marks) {
-  return make("details", { class: "reflections" }, make("summary", {}, `all ${marks.length} reflections`),
+  return make("details", { class: "reflections" }, make("summary", {}, marks.length > 1 ? `all ${marks.length} reflections` : "the reflection"),
     make("ol", {}, marks.map((mark) => make("li", {}, reflectionBody(mark)))));
 }
 

@@ -111,7 +111,7 @@ function runsTable(contents, pairs) {
   const rate = (value) => make("td", { class: "number" }, make("strong", {}, number(value.rate)), ` [${number(value.low)}, ${number(value.high)}]`);
   const names = contents.runs.find((run) => run.rates.length)?.rates.map((value) => value.name.replace(/@\d+/, "@K")) ?? [];
   const lines = contents.runs.map((run) => make("tr", {},
-    make("th", { scope: "row" }, run.name, make("small", {}, ` ${run.benchmark}, ${run.model}, ${run.questions} \u00d7 ${run.k}`), run.notes.map((note) => make("small", { class: "remark" }, note))),
+    make("th", { scope: "row" }, run.name, make("small", {}, ` ${run.benchmark}, ${run.model}, ${run.questions} \u00d7 ${run.k}`)),
     names.map((_, index) => (run.rates[index] ? rate(run.rates[index]) : make("td", { class: "number" }, index ? "" : `${number(run.accuracy)} so far`))),
     make("td", { class: "number" }, whole(run.tokens)), make("td", { class: "number" }, number(run.samples ? run.reflections / run.samples : null, 2)),
     make("td", { class: "number" }, run.wall_seconds === null ? "\u2013" : `${whole(run.wall_seconds)} s`)));
@@ -120,7 +120,8 @@ function runsTable(contents, pairs) {
     pair.metrics.map((metric) => make("td", { class: "number" }, make("strong", {}, signed(metric.delta)), ` [${metric.interval}]`, make("small", {}, `p ${metric.p}`))),
     make("td"), make("td"), make("td")));
   const heads = ["run", ...names.map((name) => `${name}, 95 % interval`), "tokens", "reflections a sample", "time"];
-  return table(heads, [...lines, ...differences], { label: "runs", class: "runs" });
+  const remarks = contents.runs.flatMap((run) => run.notes.map((note) => make("li", {}, contents.runs.length > 1 ? `${run.name}: ${note}` : note)));
+  return make("div", {}, table(heads, [...lines, ...differences], { label: "runs", class: "runs" }), remarks.length ? make("ul", { class: "remarks" }, remarks) : null);
 }
 
 function more(contents, pairs, documents) {
