@@ -25,6 +25,7 @@ from evaluators.presentation.comparison_tables import (
     text_table,
 )
 from evaluators.presentation.verdict import verdicts
+from evaluators.presentation.wording import fitted
 from evaluators.records.reading import unused, write_atomically
 from srgen.command_line import Parser, called, command, tell
 from srgen.errors import ConfigError, SRGenError
@@ -47,10 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         comparisons = with_equal_cost(comparisons, options.at)
     place = options.output_dir or own_place(csv_table(comparisons, equivalence=options.equivalence))
     written = write_tables(comparisons, place, equivalence=options.equivalence)
-    print("\n".join([text_table(comparisons), *verdicts(comparisons, equivalence=options.equivalence)]))
+    print(text_table(comparisons))
+    print("\n".join(fitted(line, indent="") for line in verdicts(comparisons, equivalence=options.equivalence)))
+    said: list[str] = []
     for comparison in comparisons:
-        print(f"\n{comparison.model}, {comparison.base.benchmark}")
-        print("\n".join(f"  {line}" for line in remarks(comparison)))
+        fresh = [line for line in remarks(comparison) if line not in said]
+        said += fresh
+        print("\n".join(["", f"{comparison.model}, {comparison.base.benchmark}", *map(fitted, fresh)]))
     if choosers := chooser_tables(_compared_summaries(folders, pairs)):
         print(f"\n{choosers}")
     if options.plot:

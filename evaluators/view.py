@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,11 +34,13 @@ def serve(results: Path, host: str, port: int, token: str | None) -> None:
 
     if not is_loopback(host) and token is None:
         token = secrets.token_urlsafe(24)
-    app = create_app(Library(results.expanduser()), Guard(host, token))
+    library = Library(results.expanduser())
+    app = create_app(library, Guard(host, token))
     bound = _bind(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{bound.getsockname()[1]}/" + (f"?token={token}" if token else "")
     print(f"Showing {results} at {address} (Ctrl-C ends it)", flush=True)
+    threading.Thread(target=library.warm, daemon=True).start()
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
     try:
         server.run(sockets=[bound])

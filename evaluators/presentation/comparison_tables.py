@@ -10,10 +10,10 @@ from evaluators.analysis.comparison import METRICS, Comparison, Difference, Equa
 from evaluators.analysis.summary_rows import Summary, to_csv
 from evaluators.presentation.run_table import (
     bounds_line,
-    counts_line,
     incomplete,
     limit,
     number,
+    open_counts,
     p_value,
     plain_limit,
     plain_p,
@@ -30,25 +30,29 @@ DIGITS = {
 """Decimals of comparison.csv's columns, where it is not one."""
 GUIDE_SAMPLES = (1, 5, 16, 64)
 """Values of K for which the smallest detectable difference is stated."""
+COUNTED_WRONG = "what is missing, cut off or without an answer stays in the denominator and counts as wrong"
+"""Said once, however many runs it is true of."""
 GUIDE = "as a rule, 30 questions show about 22 points at K = 1, 10 at 5, 5.5 at 16 and 2.8 at 64"
 
 
 def text_table(comparisons: Sequence[Comparison]) -> str:
-    """The table for a terminal: under each pair of rates the interval and p-value of the difference."""
+    """The table for a terminal: a line per metric under each pair, with the difference's interval and p-value."""
     names = side_names(comparisons)
-    head = [
-        "model",
-        "benchmark",
-        *(f"{metric} {names[0]}, {names[1]} (difference)" for metric in _metrics(comparisons)),
-    ]
-    rows = [head]
+    many = len(comparisons) > 1
+    rows = [("", f"{names[0]}, {names[1]} (difference)", "95 % interval and p-value")]
     for comparison in comparisons:
-        differences = [comparison.differences[metric] for metric in METRICS]
-        rows.append([comparison.model, comparison.base.benchmark, *(_rates(d) for d in differences)])
-        rows.append(["", "", *(f"{_interval(d)} {_p(d, many=len(comparisons) > 1)}" for d in differences)])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+        method = f", {comparison.other.method}" if many else ""
+        rows.append((f"{comparison.model}, {comparison.base.benchmark}{method}", "", ""))
+        for metric in METRICS:
+            difference = comparison.differences[metric]
+            outcome = f"{_interval(difference)} {_p(difference, many=many)}"
+            rows.append((f"  {metric}@{comparison.samples}", _rates(difference), outcome))
+    first = max(len(name) for name, rates, _ in rows if rates)
+    second = max(len(rates) for _, rates, _ in rows)
+    lines = [
+        f"{name:{first}}  {rates:{second}}  {outcome}".rstrip() if rates else name for name, rates, outcome in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
 def markdown_table(comparisons: Sequence[Comparison], *, equivalence: float | None = None) -> str:
@@ -124,9 +128,9 @@ def remarks(comparison: Comparison) -> list[str]:
     lines = [] if comparison.decision else [_detectable_line(comparison), _settle_line(comparison)]
     if comparison.at:
         lines.insert(0, _equal_cost_line(comparison.at, side_names([comparison])))
-    for name, summary in _sides(comparison):
-        if incomplete(summary):
-            lines.append(f"{name}: {counts_line(summary)}; {bounds_line(summary)}")
+    unsettled = [(name, summary) for name, summary in _sides(comparison) if incomplete(summary)]
+    lines += [f"{name}: {open_counts(summary)}; {bounds_line(summary)}" for name, summary in unsettled]
+    lines += [COUNTED_WRONG] if unsettled else []
     lines += [f"{name} cost {_cost_line(summary)}" for name, summary in _sides(comparison)]
     return [*lines, *comparison.notes]
 

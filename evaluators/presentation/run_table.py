@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from evaluators.analysis.summary_rows import COUNTS, Summary
+from evaluators.presentation.wording import fitted
 
 LEVEL_OF_TESTS = 0.05
 _COUNT_WORDS = {
@@ -20,19 +21,25 @@ _COUNT_WORDS = {
 
 def final_table(summary: Summary) -> str:
     """The printed table of one run: the metrics with their intervals, what is missing, and the cost."""
-    lines = [
+    remarks = [
+        f"standard error of Avg@{summary.k}: {number(summary.se_new_questions, 2)} points over new questions of "
+        f"the same kind, {number(summary.se_same_questions, 2)} over new samples of the same questions",
+        counts_line(summary),
+        f"cost: {summary.tokens:,} tokens ({number(summary.tokens_per_sample)} a sample), "
+        f"{number(summary.reflections_per_sample, 2)} reflections a sample, {number(summary.wall_seconds)} s "
+        f"({number(summary.samples_per_hour, 0)} samples an hour)",
+    ]
+    title = (
         f"{summary.benchmark} | {summary.model} | {summary.method} | "
-        f"{summary.questions} questions x {summary.k} samples = {summary.samples}",
+        f"{summary.questions} questions x {summary.k} samples = {summary.samples}"
+    )
+    lines = [
+        fitted(title, indent=""),
         "",
         f"  {'':10}{'%':>6}   {'95 % interval':<16}{'upper bound' if incomplete(summary) else ''}".rstrip(),
         *_metric_lines(summary),
         "",
-        f"  standard error of Avg@{summary.k}: {number(summary.se_new_questions, 2)} points over new questions of "
-        f"the same kind, {number(summary.se_same_questions, 2)} over new samples of the same questions",
-        f"  {counts_line(summary)}",
-        f"  cost: {summary.tokens:,} tokens ({number(summary.tokens_per_sample)} a sample), "
-        f"{number(summary.reflections_per_sample, 2)} reflections a sample, {number(summary.wall_seconds)} s "
-        f"({number(summary.samples_per_hour, 0)} samples an hour)",
+        *map(fitted, remarks),
     ]
     return "\n".join(lines)
 

@@ -62,8 +62,11 @@ class GrowingLines:
         self.end = self.lines = 0
         return True
 
-    def gained(self) -> Iterator[tuple[Place, bytes]]:
-        """Lines that have come since; none where there is no file. Raises SRGenError as `open_inside`."""
+    def gained(self) -> Iterator[tuple[int, bytes]]:
+        """Lines that have come since, each with where it begins; none where there is no file.
+
+        Raises SRGenError as `open_inside`.
+        """
         if not self.path.is_file():
             return
         with open_inside(self.path, self.root) as file:
@@ -71,10 +74,10 @@ class GrowingLines:
             for line in file:
                 if not line.endswith(b"\n"):
                     return
-                place = Place(self.end, len(line))
-                self.end += len(line)
+                begin = self.end
+                self.end = begin + len(line)
                 self.lines += 1
-                yield place, line
+                yield begin, line
 
     def line(self, place: Place) -> bytes:
         """One line again. Raises SRGenError as `open_inside`."""
@@ -97,8 +100,9 @@ class LinePlaces:
         """A sample's lines, in their order. Raises SRGenError as `open_inside`."""
         if self._lines.replaced():
             self._places.clear()
-        for place, line in self._lines.gained():
+        for begin, line in self._lines.gained():
             if found := _KEY.match(line):
+                place = Place(begin, len(line))
                 self._places.setdefault((_text(found[1]), int(found[2])), []).append(place)
         return [self._lines.line(place) for place in self._places.get(key, ())]
 

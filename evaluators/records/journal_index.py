@@ -68,10 +68,10 @@ class JournalIndex:
         if self._lines.replaced():
             self._clear()
         count = 0
-        for place, line in self._lines.gained():
+        for begin, line in self._lines.gained():
             count += 1
             try:
-                self._add(place, outline(line))
+                self._add(begin, len(line), outline(line))
             except (ValueError, KeyError, TypeError):
                 self.damaged.append(self._lines.lines)
         return count
@@ -93,7 +93,7 @@ class JournalIndex:
         """A question's verdicts, a letter a sample."""
         return "".join(self.verdict[question])
 
-    def _add(self, place: Place, row: dict[str, Any]) -> None:
+    def _add(self, begin: int, length: int, row: dict[str, Any]) -> None:
         question, index = self._number.get(row["question_id"]), int(row["sample"])
         if question is None or not 0 <= index < self._shape[1]:
             return  # of a plan that is no longer the run's, as for every reader
@@ -105,7 +105,7 @@ class JournalIndex:
         self.worker[at] = self.workers.setdefault(str(row["worker"]), len(self.workers))
         answer = row["answer"]
         self.answer[at] = -1 if answer is None else self.answers.setdefault(_short(answer), len(self.answers))
-        self.offset[at], self.length[at] = place
+        self.offset[at], self.length[at] = begin, length
 
 
 def outline(line: bytes) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def outline(line: bytes) -> dict[str, Any]:
     """
     begin = line.find(_RESPONSE)
     end = line.find(_AFTER, begin + len(_RESPONSE)) if begin >= 0 else -1
-    row = json.loads(line if end < 0 else line[:begin] + line[end + 1 :])
+    row = json.loads((line if end < 0 else line[:begin] + line[end + 1 :]).decode())
     if not isinstance(row, dict):
         raise ValueError("it is not an object")
     return row

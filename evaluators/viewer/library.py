@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.analysis.loading import stored_summary
-from evaluators.analysis.summary_rows import Summary
+from evaluators.analysis.summary_rows import Summary, read_summary
 from evaluators.presentation.documents.collection import Collection
 from evaluators.presentation.documents.names import method_name
 from evaluators.presentation.documents.progress import progress
-from evaluators.records.indexed_run import IndexedRun
-from evaluators.records.schema import CONFIG_FILE
+from evaluators.records.indexed_run import IndexedRun, is_held
+from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE, SUMMARY_CSV
 from evaluators.study.status import CELLS_FILE, read_cells
 from srgen.errors import SRGenError
 
@@ -85,8 +86,16 @@ class Library:
                 faults.append({"id": name, "reason": str(error).replace(str(self.root), "").lstrip("/")})
         return {"root": self.root.name, "runs": rows, "faults": faults, "studies": list(self._study_rows())}
 
+    def warm(self) -> None:
+        """Read every journal, so that whoever looks does not wait for it."""
+        for name in self.names():
+            with contextlib.suppress(SRGenError):  # the page says it
+                self.run(name)
+
     def row(self, name: str) -> dict[str, Any]:
-        """A run's line on the first page. Raises SRGenError."""
+        """A run's line on the first page: from its summary until its journal has been read. Raises SRGenError."""
+        if self._runs.get(name) is None and (known := summary_row(self.root / name)):
+            return {"id": name, **known}
         run = self.run(name)
         about = run.run
         return {
@@ -126,6 +135,38 @@ class Library:
             "run": place.relative_to(self.root).as_posix() if inside else None,
             "failure": str(noted.get("failure", "")),
         }
+
+
+def summary_row(folder: Path) -> dict[str, Any] | None:
+    """What a run's summary says of how far it is; None where the journal is newer, or someone works on it."""
+    journal, table = folder / SAMPLES_FILE, folder / SUMMARY_CSV
+    if any(path.is_symlink() or not path.is_file() for path in (journal, table, folder / QUESTIONS_JSONL)):
+        return None
+    if table.stat().st_mtime_ns < journal.stat().st_mtime_ns or is_held(folder):
+        return None
+    try:
+        summary = read_summary(folder)
+    except SRGenError:
+        return None
+    return {
+        "benchmark": summary.benchmark,
+        "model": summary.model,
+        "method": method_name(summary.method),
+        "k": summary.k,
+        "questions": summary.questions,
+        "state": "stopped" if summary.missing else "complete",
+        "samples": summary.samples - summary.missing,
+        "planned": summary.samples,
+        "correct": int(summary.by_question["correct"].sum()),
+        "failed": summary.failed,
+        "accuracy": summary.avg,
+        "accuracy_low": summary.avg_low,
+        "accuracy_high": summary.avg_high,
+        "tokens": summary.tokens,
+        "reflections": int(summary.by_question["reflections"].sum()),
+        "wall_seconds": summary.wall_seconds,
+        "workers": [],
+    }
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, set[str]]]:

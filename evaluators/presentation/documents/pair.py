@@ -11,7 +11,7 @@ from evaluators.analysis.comparison import METRICS, Comparison, Difference
 from evaluators.analysis.paired import paired_estimate
 from evaluators.analysis.pairing import Pair, bases, pair_up
 from evaluators.analysis.summary_rows import Summary
-from evaluators.presentation.comparison_tables import difference_remarks
+from evaluators.presentation.comparison_tables import COUNTED_WRONG, difference_remarks
 from evaluators.presentation.documents.collection import Collection
 from evaluators.presentation.documents.verdict import rate_sentence, so_far_sentence, verdict_sentence
 from evaluators.presentation.run_table import incomplete, limit, p_value
@@ -52,7 +52,7 @@ def _counted_wrong(*summaries: Summary) -> list[str]:
     """Said once, however many runs it is true of."""
     if not any(incomplete(summary) for summary in summaries):
         return []
-    return ["what is missing, cut off or without an answer stays in the denominator and counts as wrong"]
+    return [COUNTED_WRONG]
 
 
 def _among(summaries: Sequence[Summary | None], pair: tuple[int, int]) -> tuple[int, int]:
