@@ -29,6 +29,7 @@ ELSEWHERE = {
     "pip install": "installs",
     "ray start": "begins a cluster; tests/test_ray.py has one of its own",
     "python -m evaluators.aime --model_path MODEL --average 16 --launcher ray": "needs that cluster; tests/test_ray.py",
+    "python -m evaluators.view": "serves until it is stopped; tests/test_view_live.py",
     "sbatch": "needs Slurm",
     "vllm serve": "needs vLLM; scripts/test_vllm.sh",
     "python -m srgen.serve_vllm": "needs vLLM; scripts/test_vllm.sh",

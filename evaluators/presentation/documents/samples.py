@@ -21,7 +21,7 @@ def sample_document(
         "tokens": sample.generated_tokens,
         "reflections": sample.reflections,
         "seconds": round(sample.seconds, 1),
-        "seed": sample.seed,
+        "seed": str(sample.seed),  # of 64 bits, which a number in a browser does not hold
         "worker": sample.worker,
     }
     for name in ("error", "reasoning", "reader", "methods"):
