@@ -125,9 +125,7 @@ def csv_table(comparisons: Sequence[Comparison], *, equivalence: float | None = 
 
 def remarks(comparison: Comparison) -> list[str]:
     """What must be read beside the numbers: what could be found, what is missing, what it cost."""
-    lines = [] if comparison.decision else [_detectable_line(comparison), _settle_line(comparison)]
-    if comparison.at:
-        lines.insert(0, _equal_cost_line(comparison.at, side_names([comparison])))
+    lines = _of_difference(comparison)
     unsettled = [(name, summary) for name, summary in _sides(comparison) if incomplete(summary)]
     lines += [f"{name}: {open_counts(summary)}; {bounds_line(summary)}" for name, summary in unsettled]
     lines += [COUNTED_WRONG] if unsettled else []
@@ -137,7 +135,12 @@ def remarks(comparison: Comparison) -> list[str]:
 
 def difference_remarks(comparison: Comparison) -> list[str]:
     """Those of the remarks that are about the difference, not about one of the runs."""
-    return [_detectable_line(comparison), _settle_line(comparison), *comparison.notes]
+    return [*_of_difference(comparison), *comparison.notes]
+
+
+def _of_difference(comparison: Comparison) -> list[str]:
+    lines = [] if comparison.decision else [_detectable_line(comparison), _settle_line(comparison)]
+    return [_equal_cost_line(comparison.at, side_names([comparison])), *lines] if comparison.at else lines
 
 
 def side_names(comparisons: Sequence[Comparison]) -> tuple[str, str]:
