@@ -2,8 +2,7 @@
 
     python scripts/bench_statistics.py [--questions 1319] [--samples 64]
 
-Prints CPU and wall seconds of the metrics with their summary, of the comparison with 10,000 permutations, and of the
-report, with its size.
+Prints CPU and wall seconds of the metrics with their summary, of the comparison, and of the report, with its size.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def main() -> None:
             write_run(directory, options.questions, options.samples, seed)
             with timed(f"reading and summarising {directory.name}"):
                 summarise(directory, lambda answers, kind: list(range(len(answers))))
-        with timed("compare with 10,000 permutations"), contextlib.redirect_stdout(io.StringIO()):
+        with timed("compare"), contextlib.redirect_stdout(io.StringIO()):
             assert compare([str(base), str(srgen), "--output_dir", folder]) == 0
         with timed("report"), contextlib.redirect_stdout(io.StringIO()):
             assert report([str(base), str(srgen), "-o", f"{folder}/report.html"]) == 0
