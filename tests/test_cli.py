@@ -64,6 +64,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     module = ModuleType("evaluators.running.run")
     module.evaluate = evaluate  # type: ignore[attr-defined]
+    module.evaluate_until_settled = evaluate  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "evaluators.running.run", module)
     return made
 
@@ -96,6 +97,8 @@ VALID = {
     "chat_template_kwargs": '{"enable_thinking": true}',
     "temperature": 0.7,
     "top_p": 0.8,
+    "min_p": 0.1,
+    "top_h": 0.4,
     "gpu_memory_utilization": 0.5,
     "entropy_weight": 0.5,
     "version": "2025",
@@ -351,8 +354,9 @@ def test_what_has_no_effect_is_a_warning(
 
 
 def test_dry_run_prints_the_folder_and_runs_nothing(
-    model: str, calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    model: str, calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("evaluators.running.dry_run.examine", lambda plan: [])  # tests/test_dry_run.py
     assert main(MINI, ["--model_path", model, "--dry_run"]) == 0
     folder = capsys.readouterr().out.strip()
     assert not calls
