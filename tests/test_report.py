@@ -224,6 +224,7 @@ def test_the_keyboard_walks(visit: Visit) -> None:
     page.keyboard.press("?")
     assert "side by side" in visit.text("dialog")
     page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="hidden")
     page.keyboard.press("/")
     page.keyboard.type("answer is")
     visit.press("Enter")
