@@ -66,12 +66,14 @@ def test_everything_that_differs_besides_the_method_is_listed(tmp_path: Path) ->
         config = yaml.safe_load((run / "config.yaml").read_text())
         config |= {"versions": {"torch": "2.13.0", "vllm": version}, "hardware": {"gpus": [gpu], "cpu_cores": 4}}
         config["run"]["model"]["dtype"] = dtype
+        config["git_commit"] = f"commit {gpu}"
         config["run"]["data"]["system_prompt"] = f"Solve it ({dtype})."
         config["run"]["execution"]["tensor_parallel"] = 1 if gpu == "A100" else 2
         (run / "config.yaml").write_text(yaml.safe_dump(config))
     notes = "\n".join(remarks(compare_pairs(pair)[0]))
     assert "the version of vllm differs: 0.9 and 0.10" in notes
     assert "the hardware (gpus) differs: ['A100'] and ['H100']" in notes
+    assert "the commit of this project differs: commit A100 and commit H100" in notes
     assert "dtype differs: bfloat16 and float16" in notes
     assert "system_prompt differs" in notes
     assert "tensor_parallel differs: 1 and 2" in notes

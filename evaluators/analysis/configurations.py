@@ -80,7 +80,12 @@ def _within(name: str, part: str) -> bool:
 
 def _title(name: str) -> str:
     section, _, rest = name.partition(".")
-    return {"versions": f"the version of {rest}", "hardware": f"the hardware ({rest})"}.get(section, rest)
+    titles = {
+        "versions": f"the version of {rest}",
+        "hardware": f"the hardware ({rest})",
+        "git_commit": "the commit of this project",
+    }
+    return titles.get(section, rest or section)
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:
