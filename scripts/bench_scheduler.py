@@ -121,7 +121,7 @@ def measure(directory: Path, count: int, workers: int) -> tuple[float, float, fl
     halves: list[float] = []
 
     class Watch(Progress):
-        def update(self, load: Mapping[str, int | None]) -> None:
+        def update(self, load: Mapping[str, int | None], in_flight: int = 0) -> None:
             if not halves and session.tally.samples >= samples / 2:
                 halves.append(resident_mib())
 

@@ -6,6 +6,7 @@ not have raise here. The ways to the host that the engine takes, `tolist` and `n
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -172,7 +173,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 
 def model_of(name: str, dtype: torch.dtype) -> Any:
-    config = TINY.get(name) or tiny_config(name)
+    config = copy.deepcopy(TINY.get(name)) or tiny_config(name)  # a model of another dtype writes that into its own
     with torch.device("cuda"):
         return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=dtype).eval()
 

@@ -12,6 +12,7 @@ import yaml
 from evaluators.analysis.comparison import METRICS
 from evaluators.analysis.study import StudyRow
 from evaluators.cli import run_config
+from evaluators.demo import STUDY as DEMO_STUDY
 from evaluators.presentation.study_tables import csv_table, latex_table, markdown_table, text_table
 from evaluators.settings.sources import read_settings
 from evaluators.study.__main__ import main
@@ -159,9 +160,11 @@ def test_the_papers_table_is_printed_without_any_model(capsys: pytest.CaptureFix
         assert [float(rate) for row in rates for rate in row] == [rate for pair in ours for rate in pair]
 
 
-@pytest.mark.parametrize(("name", "cells"), [("ablation", 22), ("demo", 3)])
-def test_the_other_studies_are_sound(name: str, cells: int) -> None:
-    assert len(read_study(STUDIES / f"{name}.yaml").cells) == cells
+@pytest.mark.parametrize(
+    ("file", "cells"), [(STUDIES / "ablation.yaml", 22), (STUDIES / "gpu.yaml", 6), (DEMO_STUDY, 3)]
+)
+def test_the_other_studies_are_sound(file: Path, cells: int) -> None:
+    assert len(read_study(file).cells) == cells
 
 
 def test_a_table_of_nothing_has_all_its_forms() -> None:

@@ -53,7 +53,7 @@ def test_equivalence_is_concluded_only_where_both_tests_reject(tmp_path: Path) -
 def test_the_verdict_is_the_first_line_under_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pair = runs(tmp_path, [0] * 12, [2] * 8 + [0] * 4, 4)
     assert main([*map(str, pair), "--output_dir", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.splitlines()[4] == "SRGen is better on these questions (p = 0.008)"
+    assert capsys.readouterr().out.splitlines()[6] == "SRGen is better on these questions (p = 0.008)"
     assert "- SRGen is better on these questions" in (tmp_path / "comparison.md").read_text()
     row = next(csv.DictReader((tmp_path / "comparison.csv").open()))
     assert row["verdict"] == "SRGen is better on these questions (p = 0.008)"

@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from evaluators.analysis import metrics
 from evaluators.analysis.comparison import (
@@ -27,6 +26,9 @@ from evaluators.analysis.inference import Interval, holm
 from evaluators.analysis.metrics import FloatArray, IntArray
 from evaluators.analysis.summary_rows import classes_of
 from srgen.errors import SRGenError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame  # imported where it is used: it takes half a second
 
 BASES: tuple[Basis, ...] = ("equal-tokens", "equal-samples")
 _CURVES: dict[Metric, Callable[[IntArray], FloatArray]] = {"Cons": metrics.cons_curve, "Pass": metrics.pass_curve}
@@ -75,7 +77,7 @@ def with_equal_cost(comparisons: Sequence[Comparison], basis: Basis) -> list[Com
     ]
 
 
-def _tokens_per_sample(shared: pd.DataFrame, side: str) -> float:
+def _tokens_per_sample(shared: DataFrame, side: str) -> float:
     made = shared[f"samples{side}"].sum() - shared[f"missing{side}"].sum()
     return float(shared[f"tokens{side}"].sum() / made) if made else math.nan
 

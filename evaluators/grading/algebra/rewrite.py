@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 
 from evaluators.grading.algebra.nodes import (
     Bracket,
@@ -28,7 +28,6 @@ from evaluators.grading.algebra.numerals import leading_number
 _SIGNED = {("pm", 1): "add", ("pm", -1): "sub", ("mp", 1): "sub", ("mp", -1): "add"}
 
 
-@lru_cache(maxsize=4096)
 def spread(node: Node) -> Node:
     """The node with `\\pm` as two values, with number words as numbers, and `2k, k \\in Z` as a family."""
     if isinstance(node, Text):
