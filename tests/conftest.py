@@ -10,9 +10,7 @@ from srgen.engines.transformers.engine import TransformersEngine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--all_traces", action="store_true", help="the released loop on all golden traces, whole: 16 minutes"
-    )
+    parser.addoption("--all_traces", action="store_true", help="all golden traces, whole, one by one: 20 minutes")
 
 
 LONG_FILES = ("test_traces.py", "test_ray.py", "test_workers.py", "test_invariance.py")
