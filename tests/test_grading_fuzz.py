@@ -63,7 +63,7 @@ def written(expression: sympy.Expr) -> str:
 
 @seed(18)
 @given(EXPRESSIONS, st.sampled_from(sorted(REWRITES)))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_a_rewritten_form_is_equal(expression: sympy.Expr, name: str) -> None:
     a, b = written(expression), written(REWRITES[name](expression))
     assert equivalent(a, b, "latex"), (name, a, b)
@@ -72,7 +72,7 @@ def test_a_rewritten_form_is_equal(expression: sympy.Expr, name: str) -> None:
 
 @seed(18)
 @given(EXPRESSIONS, st.sampled_from(sorted(CHANGES)))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_a_changed_form_is_different(expression: sympy.Expr, name: str) -> None:
     a, b = written(expression), written(sympy.expand(CHANGES[name](expression)))
     assert not equivalent(a, b, "latex"), (name, a, b)

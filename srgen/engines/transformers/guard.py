@@ -87,9 +87,9 @@ def _errors(passes: Passes, texts: list[list[int]], expected: tuple[Tensor, Tens
     yield from batch.admit({0: 2, 1: 7})
     yield batch.steps(2)
     yield from batch.admit({2: 4})
-    yield batch.steps(2)
+    yield batch.steps(batch.repeats)
     batch.remove(0)
-    yield batch.steps(2)
+    yield batch.steps(batch.repeats)
     passes.clear()
 
 
@@ -103,6 +103,8 @@ class _Batch:
         self._rows: list[int] = []
         self._known = [0] * len(texts)
         self._half = self._hidden.dtype in (torch.bfloat16, torch.float16)
+        self.repeats = 2 if self._half else 1
+        """Steps that a further change takes to be seen."""
 
     def admit(self, lengths: dict[int, int]) -> Iterator[float]:
         """Begin texts with so many tokens of theirs; the errors."""
