@@ -17,13 +17,8 @@ from evaluators.analysis.pairing import Pair, bases, named_pairs, pair_up, run_f
 from evaluators.analysis.pairs import check_pairs
 from evaluators.analysis.summary_rows import Summary
 from evaluators.presentation.chooser_tables import chooser_tables
-from evaluators.presentation.comparison_tables import (
-    csv_table,
-    latex_table,
-    markdown_table,
-    remarks,
-    text_table,
-)
+from evaluators.presentation.comparison_remarks import remarks
+from evaluators.presentation.comparison_tables import csv_table, latex_table, markdown_table, text_table
 from evaluators.presentation.verdict import verdicts
 from evaluators.presentation.wording import fitted
 from evaluators.records.reading import unused, write_atomically

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from scripted_engine import Script
-from scripted_run import plan, run_config
+from scripted_run import plan, program, run_config
 
 from evaluators.running.run import evaluate_until_settled
 
@@ -33,14 +32,7 @@ def campaign(directory: Path, script: Script, smallest_effect: float | None = No
 
 def start(directory: Path, **script: Any) -> subprocess.Popen[str]:
     """The same with two workers, as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, str(Path(__file__)), str(directory), json.dumps(script)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    return program(Path(__file__), str(directory), json.dumps(script))
 
 
 if __name__ == "__main__":

@@ -71,8 +71,13 @@ def start(
     """The same as a process of its own, on this machine or on a Ray cluster."""
     execution = {"workers": workers} | ({"launcher": "ray", "ray_address": ray_address} if ray_address else {})
     arguments = [str(directory), str(count), str(average), json.dumps(execution), json.dumps(script)]
+    return program(Path(__file__), *arguments)
+
+
+def program(file: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A Python file as a process with one thread and a session of its own, so that its workers die with it."""
     return subprocess.Popen(
-        [sys.executable, str(Path(__file__)), *arguments],
+        [sys.executable, str(file), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,7 +6,6 @@ python scripted_study.py STUDY.yaml SCRIPT, the last as JSON
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +15,7 @@ from typing import Any
 
 import yaml
 from scripted_engine import Script
-from scripted_run import samples
+from scripted_run import program, samples
 
 from evaluators.running.plan import EngineChoice
 from evaluators.settings.run_config import RunConfig
@@ -77,14 +76,7 @@ def run_study(path: Path, script: Script, broken: str = "") -> work.Sitting:
 
 
 def start(path: Path, **script: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(Path(__file__)), str(path), json.dumps(script)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    return program(Path(__file__), str(path), json.dumps(script))
 
 
 def assert_complete(study: Study, questions: int, average: int) -> None:

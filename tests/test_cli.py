@@ -28,7 +28,8 @@ from evaluators.gpqa import BENCHMARK as GPQA
 from evaluators.mini import BENCHMARK as MINI
 from evaluators.running.plan import RunPlan
 from evaluators.settings.flag import Flag
-from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS, table, with_table
+from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS
+from evaluators.settings.flags_table import table, with_table
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from evaluators.settings.sources import ENVIRONMENT, parser_of, read_environment
 from evaluators.settings.weights import weights_of
@@ -403,7 +404,7 @@ def test_table_in_the_documents_is_the_parsers() -> None:
     name = "docs/flags.md"
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "<!-- flags -->\n" in text
-    assert text == with_table(text), f"bring it up to date with `python -m evaluators.settings.flags {name}`"
+    assert text == with_table(text), f"bring it up to date with `python -m evaluators.settings.flags_table {name}`"
     rows = text.split("<!-- flags -->")[1].split("<!-- /flags -->")[0].splitlines()
     first_cells = {cell for row in rows for cell in re.findall(r"`(--[\w-]+)`", row.split(" | ")[0])}
     options = {option for action in parser_of(AIME)._actions for option in action.option_strings} - {"-h", "--help"}

@@ -18,7 +18,8 @@ from evaluators.analysis.comparison import Comparison, flip
 from evaluators.analysis.paired import paired_estimate
 from evaluators.analysis.summary import summarise
 from evaluators.compare import compare_pairs, main, write_tables
-from evaluators.presentation.comparison_tables import latex_table, markdown_table, remarks, text_table
+from evaluators.presentation.comparison_remarks import remarks
+from evaluators.presentation.comparison_tables import latex_table, markdown_table, text_table
 from evaluators.presentation.run_table import limit, p_value, plain_p
 from srgen.errors import SRGenError
 

@@ -13,7 +13,7 @@ from synthetic_runs import first_words, sample, write_run
 from evaluators.analysis.configurations import configuration_notes
 from evaluators.analysis.summary import summarise
 from evaluators.compare import compare_pairs, main
-from evaluators.presentation.comparison_tables import remarks
+from evaluators.presentation.comparison_remarks import remarks
 from evaluators.presentation.verdict import verdict
 
 

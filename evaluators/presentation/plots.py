@@ -15,7 +15,7 @@ from evaluators.analysis.choosers import sizes
 from evaluators.analysis.comparison import Comparison, EqualCost, Flip
 from evaluators.analysis.metrics import FloatArray
 from evaluators.analysis.summary_rows import Summary
-from evaluators.presentation.comparison_tables import side_names
+from evaluators.presentation.comparison_remarks import side_names
 from evaluators.records.reading import read_lines, read_reflections
 from evaluators.records.schema import REFLECTIONS_FILE, SAMPLES_FILE
 from srgen.errors import SRGenError

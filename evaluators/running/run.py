@@ -102,7 +102,8 @@ def _stoppable(work: Callable[[], int], plan: RunPlan) -> int:
 def _print_comparison(outcomes: Sequence[Outcome], smallest_effect: float | None) -> None:
     """The comparison as `compare` prints it, which may be looked at after any round."""
     from evaluators.analysis.pairing import pair_up  # statistics take seconds to import
-    from evaluators.presentation.comparison_tables import remarks, text_table
+    from evaluators.presentation.comparison_remarks import remarks
+    from evaluators.presentation.comparison_tables import text_table
     from evaluators.presentation.verdict import verdicts
 
     runs = [outcome.plan.directory for outcome in outcomes]

@@ -1,118 +1,69 @@
-"""Every flag of the evaluators, declared once: the parser, the YAML keys, the help and the table follow from it.
-
-`python -m evaluators.settings.flags FILE ...` writes the table into Markdown files, between its marks.
-"""
+"""Every flag of the evaluators, declared once: parser, YAML keys, help and the table (flags_table.py) follow."""
 
 from __future__ import annotations
 
-import re
-import sys
-from pathlib import Path
+from functools import partial
 
 from evaluators.benchmarks.data_config import DataConfig
-from evaluators.settings.flag import Flag, of_method, own, sets
+from evaluators.settings.flag import of_method, own, sets
 from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig
 from srgen.config import Sampling, SRGenConfig
 from srgen.methods.registry import BASE, SRGEN, methods
 
 GROUPS = ("model", "sampling", "method", "SRGen", *(method.title for method in methods().values()), "run", "data")
 ON = "on/off"
+_model = partial(sets, "model", ModelConfig)
+_sampling = partial(sets, "sampling", Sampling)
+_srgen = partial(sets, "SRGen", SRGenConfig)
+_run = partial(sets, "run", ExecutionConfig)
+_data = partial(sets, "data", DataConfig)
 FLAGS = (
-    sets(
-        "model",
-        ModelConfig,
-        "model_path",
-        "path",
-        "Model folder, hub id, or `demo` for the embedded one.",
-        default_text="required",
-    ),
-    sets(
-        "model",
-        ModelConfig,
-        "backend",
-        "name",
-        "Engine that generates: transformers, vllm, openai, released, or an installed one.",
-    ),
-    sets("model", ModelConfig, "dtype", "", "Number format of the weights; auto is bfloat16 on CUDA, float32 on CPU."),
-    sets(
-        "model",
-        ModelConfig,
-        "attn_implementation",
-        "name",
-        "Attention kernel, as transformers names it.",
-        default_text="the model's",
-    ),
-    sets(
-        "model",
-        ModelConfig,
+    _model("model_path", "path", "Model folder, hub id, or `demo` for the embedded one.", default_text="required"),
+    _model("backend", "name", "Engine that generates: transformers, vllm, openai, released, or an installed one."),
+    _model("dtype", "", "Number format of the weights; auto is bfloat16 on CUDA, float32 on CPU."),
+    _model("attn_implementation", "name", "Attention kernel, as transformers names it.", default_text="the model's"),
+    _model(
         "chat_template_kwargs",
         "JSON",
         'Arguments of the chat template, as `{"enable_thinking": true}`.',
         json_object=True,
     ),
-    sets("model", ModelConfig, "device_map", "name", "`auto` spreads one model over all GPUs of a worker."),
+    _model("device_map", "name", "`auto` spreads one model over all GPUs of a worker."),
     sets("model", ExecutionConfig, "tensor_parallel", "GPUs", "GPUs that share one model (vllm)."),
     sets("model", ExecutionConfig, "gpu_memory_utilization", "fraction", "Share of a GPU's memory to use (vllm)."),
-    sets(
-        "model",
-        ModelConfig,
-        "max_model_len",
-        "tokens",
-        "Longest prompt and answer together (vllm).",
-        default_text="the model's",
-    ),
-    sets("model", ModelConfig, "reencode_context", ON, "Encode the decoded context anew at every trigger (released)."),
-    sets("model", ModelConfig, "budget_per_pass", ON, "Count max_new_tokens anew after every trigger (released)."),
-    sets(
-        "model",
-        ModelConfig,
-        "drop_last_reflection",
-        ON,
-        "End a sample at the trigger that would be reflected on last (released).",
-    ),
-    sets("model", ModelConfig, "base_url", "URL", "Endpoint, up to and including /v1 (openai)."),
+    _model("max_model_len", "tokens", "Longest prompt and answer together (vllm).", default_text="the model's"),
+    _model("reencode_context", ON, "Encode the decoded context anew at every trigger (released)."),
+    _model("budget_per_pass", ON, "Count max_new_tokens anew after every trigger (released)."),
+    _model("drop_last_reflection", ON, "End a sample at the trigger that would be reflected on last (released)."),
+    _model("base_url", "URL", "Endpoint, up to and including /v1 (openai)."),
     sets("model", ExecutionConfig, "api_key_env", "name", "Environment variable that holds the key (openai)."),
-    sets("sampling", Sampling, "do_sample", ON, "Sample; --no-do_sample decodes greedily."),
-    sets("sampling", Sampling, "temperature", "number > 0", "Softmax temperature, with do_sample."),
-    sets("sampling", Sampling, "top_p", "fraction", "Nucleus mass, with do_sample; 1 keeps every token."),
-    sets("sampling", Sampling, "top_k", "tokens", "Keep the k likeliest tokens, with do_sample; 0 keeps all."),
-    sets(
-        "sampling",
-        Sampling,
+    _sampling("do_sample", ON, "Sample; --no-do_sample decodes greedily."),
+    _sampling("temperature", "number > 0", "Softmax temperature, with do_sample."),
+    _sampling("top_p", "fraction", "Nucleus mass, with do_sample; 1 keeps every token."),
+    _sampling("top_k", "tokens", "Keep the k likeliest tokens, with do_sample; 0 keeps all."),
+    _sampling(
         "min_p",
         "fraction",
         "Keep tokens with this share of the likeliest one's probability, with do_sample; 0 keeps all.",
     ),
-    sets(
-        "sampling",
-        Sampling,
+    _sampling(
         "top_h",
         "fraction",
         "Keep the likeliest tokens up to this share of the entropy, with do_sample; 0 keeps all (transformers).",
     ),
-    sets(
-        "sampling",
-        Sampling,
+    _sampling(
         "max_new_tokens",
         "tokens",
         "Budget of a sample, reflections or not.",
         default_text="the benchmark's: 4096, mini 256",
     ),
-    sets(
-        "sampling",
-        Sampling,
+    _sampling(
         "thinking_budget",
         "tokens",
         "End a thinking model's thoughts after so many tokens and ask for the answer (transformers).",
         default_text="no end",
     ),
-    sets(
-        "sampling",
-        Sampling,
-        "ignore_end",
-        "times",
-        'Replace the first so many ends of thinking by "Wait" (transformers).',
-    ),
+    _sampling("ignore_end", "times", 'Replace the first so many ends of thinking by "Wait" (transformers).'),
     sets("sampling", RunConfig, "average", "samples", "K, samples per question: Avg@K, Cons@K, Pass@K."),
     sets("sampling", RunConfig, "seed", "integer", "Seed of the samples, the subset and GPQA's option order."),
     own(
@@ -124,56 +75,34 @@ FLAGS = (
         default_text="base",
     ),
     own("SRGen", "use_entropy_control", "bool", ON, "The same as --method srgen.", default=False),
-    sets("SRGen", SRGenConfig, "times", "steps", "AdamW steps per reflection."),
-    sets("SRGen", SRGenConfig, "lr", "number", "AdamW learning rate."),
-    sets("SRGen", SRGenConfig, "entropy_weight", "fraction", "lambda in (1 - lambda) * CE + lambda * H."),
-    sets(
-        "SRGen",
-        SRGenConfig,
-        "entropy_threshold",
-        "nats",
-        "Static threshold; with adaptive_entropy, until the window is full.",
-    ),
-    sets(
-        "SRGen",
-        SRGenConfig,
+    _srgen("times", "steps", "AdamW steps per reflection."),
+    _srgen("lr", "number", "AdamW learning rate."),
+    _srgen("entropy_weight", "fraction", "lambda in (1 - lambda) * CE + lambda * H."),
+    _srgen("entropy_threshold", "nats", "Static threshold; with adaptive_entropy, until the window is full."),
+    _srgen(
         "adaptive_entropy",
         ON,
         "Threshold max(mean + K * max(std, minimal_std), minimal_threshold) of the last N entropies.",
     ),
-    sets("SRGen", SRGenConfig, "adaptive_entropy_N", "tokens", "N, window of the adaptive threshold."),
-    sets("SRGen", SRGenConfig, "adaptive_entropy_K", "number", "K, standard deviations above the window's mean."),
-    sets("SRGen", SRGenConfig, "minimal_std", "nats", "Floor of the window's standard deviation."),
-    sets("SRGen", SRGenConfig, "minimal_threshold", "nats", "Floor of the adaptive threshold."),
-    sets(
-        "SRGen",
-        SRGenConfig,
+    _srgen("adaptive_entropy_N", "tokens", "N, window of the adaptive threshold."),
+    _srgen("adaptive_entropy_K", "number", "K, standard deviations above the window's mean."),
+    _srgen("minimal_std", "nats", "Floor of the window's standard deviation."),
+    _srgen("minimal_threshold", "nats", "Floor of the adaptive threshold."),
+    _srgen(
         "max_retries",
         "reflections",
         "Reflections allowed per sample (the released code makes one less of the same number).",
     ),
-    sets("SRGen", SRGenConfig, "mask_special_tokens", ON, "Leave chat markers out of the CE labels."),
-    sets(
-        "SRGen",
-        SRGenConfig,
-        "reflection",
-        "",
-        "On a sketch and the rows of W that matter, a sketch and all of W, or exactly.",
-    ),
-    sets(
-        "SRGen",
-        SRGenConfig,
+    _srgen("mask_special_tokens", ON, "Leave chat markers out of the CE labels."),
+    _srgen("reflection", "", "On a sketch and the rows of W that matter, a sketch and all of W, or exactly."),
+    _srgen(
         "sketch_top",
         "tokens",
         "M, probabilities kept per position in the sketch.",
         default_text="64 with support, else 256",
     ),
-    sets(
-        "SRGen",
-        SRGenConfig,
-        "support_size",
-        "tokens",
-        "Tokens of the support; 0 takes those whose part of the gradient is above a floor.",
+    _srgen(
+        "support_size", "tokens", "Tokens of the support; 0 takes those whose part of the gradient is above a floor."
     ),
     sets("SRGen", RunConfig, "record_entropy", ON, "Write reflections.jsonl and every token's entropy."),
     own(
@@ -185,36 +114,18 @@ FLAGS = (
         default_text="entropies.jsonl in the run's folder",
     ),
     *(flag for method in methods().values() for flag in of_method(method)),
-    sets("run", ExecutionConfig, "device", "name", "Device without parallel.", default_text="cuda:0, else cpu"),
-    sets("run", ExecutionConfig, "batch_size", "samples", "Samples decoded together by one worker."),
-    sets("run", ExecutionConfig, "parallel", ON, "Use every GPU; without any, `workers` processes."),
-    sets(
-        "run",
-        ExecutionConfig,
-        "max_parallel_gpus",
-        "GPUs",
-        "Use that many GPUs at most, with parallel.",
-        default_text="all",
-    ),
-    sets("run", ExecutionConfig, "workers", "processes", "Worker processes where there is no GPU."),
-    sets(
-        "run", ExecutionConfig, "max_attempts", "workers", "Workers that a sample may kill before it counts as failed."
-    ),
-    sets("run", ExecutionConfig, "worker_timeout", "seconds", "Silence after which a worker is killed and replaced."),
-    sets("run", ExecutionConfig, "grading_workers", "processes", "Processes that grade."),
-    sets("run", ExecutionConfig, "grading_timeout", "seconds", "Time that one verdict may take."),
-    sets("run", ExecutionConfig, "launcher", "", "Workers on this machine, or on a Ray cluster."),
-    sets(
-        "run",
-        ExecutionConfig,
-        "ray_address",
-        "address",
-        "Ray cluster to join, with launcher ray.",
-        default_text="the local one",
-    ),
-    sets(
-        "run",
-        ExecutionConfig,
+    _run("device", "name", "Device without parallel.", default_text="cuda:0, else cpu"),
+    _run("batch_size", "samples", "Samples decoded together by one worker."),
+    _run("parallel", ON, "Use every GPU; without any, `workers` processes."),
+    _run("max_parallel_gpus", "GPUs", "Use that many GPUs at most, with parallel.", default_text="all"),
+    _run("workers", "processes", "Worker processes where there is no GPU."),
+    _run("max_attempts", "workers", "Workers that a sample may kill before it counts as failed."),
+    _run("worker_timeout", "seconds", "Silence after which a worker is killed and replaced."),
+    _run("grading_workers", "processes", "Processes that grade."),
+    _run("grading_timeout", "seconds", "Time that one verdict may take."),
+    _run("launcher", "", "Workers on this machine, or on a Ray cluster."),
+    _run("ray_address", "address", "Ray cluster to join, with launcher ray.", default_text="the local one"),
+    _run(
         "record_signals",
         ON,
         "Write every token's certainty (signals.f16, 8 bytes a token), for choosing among samples.",
@@ -259,86 +170,33 @@ FLAGS = (
         "path",
         "YAML file with any of these flags as keys, or a run's config.yaml; flags win over it.",
     ),
-    sets(
-        "data",
-        DataConfig,
-        "version",
-        "name",
-        "Version of the benchmark (`python -m evaluators --list`).",
-        default_text="the first listed",
+    _data(
+        "version", "name", "Version of the benchmark (`python -m evaluators --list`).", default_text="the first listed"
     ),
-    sets(
-        "data",
-        DataConfig,
+    _data(
         "dataset_path",
         "path",
         "Local JSONL, JSON, CSV or parquet file, a run's questions.jsonl, or a folder laid out as a hub repository.",
         default_text="the hub",
     ),
-    sets(
-        "data",
-        DataConfig,
-        "split",
-        "name",
-        "Split of the hub's dataset or of a folder.",
-        default_text="the benchmark's",
-    ),
-    sets(
-        "data",
-        DataConfig,
-        "eval_samples",
-        "questions",
-        "Random subset of that many questions, drawn by the seed.",
-        default_text="all",
-    ),
-    sets(
-        "data",
-        DataConfig,
+    _data("split", "name", "Split of the hub's dataset or of a folder.", default_text="the benchmark's"),
+    _data("eval_samples", "questions", "Random subset of that many questions, drawn by the seed.", default_text="all"),
+    _data(
         "system_prompt",
         "text",
         "Instruction in place of the benchmark's own; empty for none.",
         default_text="the benchmark's",
     ),
-    sets(
-        "data",
-        DataConfig,
+    _data(
         "prompt_style",
         "",
         "A chat by the model's template; for base models the bare question, or the question after examples.",
     ),
-    sets(
-        "data", DataConfig, "few_shot", "path", "Examples (JSON, JSONL, YAML: question, answer) for the style fewshot."
-    ),
-    sets("data", DataConfig, "prefix", "text", "Forced beginning of every answer; `\\n` is a new line."),
-    sets("data", DataConfig, "prompt_role", "", "Whose turn the instruction is in: a system message, or the user's."),
+    _data("few_shot", "path", "Examples (JSON, JSONL, YAML: question, answer) for the style fewshot."),
+    _data("prefix", "text", "Forced beginning of every answer; `\\n` is a new line."),
+    _data("prompt_role", "", "Whose turn the instruction is in: a system message, or the user's."),
 )
 BY_NAME = {flag.name: flag for flag in FLAGS}
 
 REPLACED = {"set_minimal_threshold": "has no effect in the released code; set --minimal_threshold, which always holds"}
 """Flags of the released code that are not ours, and why."""
-
-
-def table() -> str:
-    """All flags as a Markdown table, those of the released code that were replaced at the end."""
-    rows = [("flag", "unit", "default", "meaning"), ("---",) * 4]
-    for group in GROUPS:
-        rows.append((f"**{group}**", "", "", ""))
-        rows += [_row(flag) for flag in FLAGS if flag.group == group]
-    rows.append(("**replaced**", "", "", ""))
-    rows += [(f"`--{name}`", "", "", f"Not taken: it {why}.") for name, why in REPLACED.items()]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
-
-
-def _row(flag: Flag) -> tuple[str, str, str, str]:
-    off = f", `--no-{flag.name}`" if flag.kind == "bool" else ""
-    return f"`--{flag.name}`{off}", flag.unit, flag.default_text, flag.help
-
-
-def with_table(text: str) -> str:
-    """The Markdown text with the table between `<!-- flags -->` and `<!-- /flags -->` brought up to date."""
-    return re.sub(r"(?s)(<!-- flags -->\n).*?(<!-- /flags -->)", lambda place: f"{place[1]}{table()}\n{place[2]}", text)
-
-
-if __name__ == "__main__":
-    for file in map(Path, sys.argv[1:]):
-        file.write_text(with_table(file.read_text(encoding="utf-8")), encoding="utf-8")

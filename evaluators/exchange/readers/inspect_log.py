@@ -69,7 +69,8 @@ def _members(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _member(archive: zipfile.ZipFile, path: Path, name: str) -> dict[str, Any]:
     try:
         return dict(json.loads(_bytes(archive, name)))
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:  # the last: zipfile's word for a
+        # compression that it does not know
         raise SRGenError(f"{path}, {name}, cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 

@@ -11,7 +11,7 @@ from evaluators.analysis.comparison import METRICS, Comparison, Difference
 from evaluators.analysis.paired import paired_estimate
 from evaluators.analysis.pairing import Pair, bases, pair_up
 from evaluators.analysis.summary_rows import Summary
-from evaluators.presentation.comparison_tables import COUNTED_WRONG, difference_remarks
+from evaluators.presentation.comparison_remarks import COUNTED_WRONG, difference_remarks
 from evaluators.presentation.documents.collection import Collection
 from evaluators.presentation.documents.verdict import rate_sentence, so_far_sentence, verdict_sentence
 from evaluators.presentation.run_table import incomplete, limit, p_value
