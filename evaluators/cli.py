@@ -22,7 +22,14 @@ from evaluators.running.devices import visible_gpus
 from evaluators.running.plan import RunPlan
 from evaluators.settings.flags import FLAGS
 from evaluators.settings.idle import idle_flags
-from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConfig, first_directory, run_directory
+from evaluators.settings.run_config import (
+    HOLDS_WEIGHTS,
+    ExecutionConfig,
+    ModelConfig,
+    RunConfig,
+    first_directory,
+    run_directory,
+)
 from evaluators.settings.sources import Settings, method_names, read_settings
 from evaluators.settings.weights import weights_of
 from srgen import engines
@@ -37,8 +44,6 @@ log = logging.getLogger(__name__)
 METHOD_BACKENDS = ("transformers", "vllm")
 """Engines that run further methods; the others run SRGen only."""
 SIGNAL_BACKENDS = ("transformers", "vllm")
-HOLDS_WEIGHTS = ("transformers", "vllm", "released")
-"""Engines for which --model_path is a folder or a hub id; to others it may be anything."""
 QuestionReader = Callable[[Benchmark, DataConfig, int], tuple[list[Question], DataConfig]]
 """(benchmark, which questions, the run's seed) -> questions, and which they turned out to be."""
 

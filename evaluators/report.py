@@ -15,7 +15,7 @@ from typing import Any
 from evaluators.analysis.loading import load_summary
 from evaluators.presentation.documents.collection import Collection
 from evaluators.presentation.documents.packing import chunks, packed
-from evaluators.presentation.documents.pair import alone_document, pair_documents
+from evaluators.presentation.documents.pair import pair_documents
 from evaluators.presentation.page import render
 from evaluators.records.indexed_run import IndexedRun
 from evaluators.records.reading import unused, write_atomically
@@ -82,7 +82,7 @@ def _collection(directories: Sequence[Path]) -> Collection:
 
 
 def _documents(collection: Collection) -> dict[str, Any]:
-    pairs = pair_documents(collection) if len(collection.runs) > 1 else [alone_document(collection)]
+    pairs = pair_documents(collection)
     return {
         "contents": collection.contents(),
         "pairs": pairs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -156,16 +156,16 @@ def shared_questions(base: Summary, other: Summary) -> pd.DataFrame:
 
 def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Holm's adjustment of each metric's p-values over comparisons that are read together."""
-    adjusted = {metric: inference.holm([c.differences[metric].p for c in comparisons]) for metric in METRICS}
+    adjusted = holm_adjusted([comparison.differences for comparison in comparisons])
+    return [dataclasses.replace(c, differences=found) for c, found in zip(comparisons, adjusted, strict=True)]
+
+
+def holm_adjusted(found: Sequence[Mapping[Metric, Difference]]) -> list[dict[Metric, Difference]]:
+    """The same differences with each metric's p-values adjusted over all of them."""
+    p = {metric: inference.holm([of[metric].p for of in found]) for metric in (found[0] if found else ())}
     return [
-        dataclasses.replace(
-            comparison,
-            differences={
-                metric: dataclasses.replace(difference, p_holm=adjusted[metric][index])
-                for metric, difference in comparison.differences.items()
-            },
-        )
-        for index, comparison in enumerate(comparisons)
+        {metric: dataclasses.replace(difference, p_holm=p[metric][row]) for metric, difference in of.items()}
+        for row, of in enumerate(found)
     ]
 
 

@@ -20,9 +20,10 @@ from evaluators.analysis.comparison import (
     Metric,
     Side,
     difference_of,
+    holm_adjusted,
     shared_questions,
 )
-from evaluators.analysis.inference import Interval, holm
+from evaluators.analysis.inference import Interval
 from evaluators.analysis.metrics import FloatArray, IntArray
 from evaluators.analysis.summary_rows import classes_of
 from srgen.errors import SRGenError
@@ -64,16 +65,10 @@ def at_equal_cost(comparison: Comparison, basis: Basis) -> EqualCost:
 def with_equal_cost(comparisons: Sequence[Comparison], basis: Basis) -> list[Comparison]:
     """The comparisons with what they are at equal cost; p-values are adjusted over all of them."""
     found = [at_equal_cost(comparison, basis) for comparison in comparisons]
-    adjusted = {metric: holm([at.differences[metric].p for at in found]) for metric in _CURVES}
+    adjusted = holm_adjusted([at.differences for at in found])
     return [
-        dataclasses.replace(
-            comparison,
-            at=dataclasses.replace(
-                at,
-                differences={m: dataclasses.replace(d, p_holm=adjusted[m][row]) for m, d in at.differences.items()},
-            ),
-        )
-        for row, (comparison, at) in enumerate(zip(comparisons, found, strict=True))
+        dataclasses.replace(comparison, at=dataclasses.replace(at, differences=differences))
+        for comparison, at, differences in zip(comparisons, found, adjusted, strict=True)
     ]
 
 

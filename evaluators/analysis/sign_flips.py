@@ -67,7 +67,7 @@ def _upper_tails(sizes: IntArray) -> FloatArray:
         chances = _with_sign(chances, column, reach, covered)
         covered += largest
     tails = chances[:, ::-1].cumsum(axis=1)[:, ::-1][:, reach:]
-    return np.repeat(tails, divisor, axis=1) if divisor == 1 else _stretched(tails, divisor)
+    return _stretched(tails, divisor)
 
 
 def _with_sign(chances: FloatArray, column: IntArray, reach: int, covered: int) -> FloatArray:

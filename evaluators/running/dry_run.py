@@ -15,13 +15,11 @@ from evaluators.running.folder import check_belongs
 from evaluators.running.launch import engine_choice
 from evaluators.running.plan import RunPlan
 from evaluators.running.tasks import Tasks
+from evaluators.settings.run_config import HOLDS_WEIGHTS
 from srgen.discovery import load
 from srgen.engines import engines
 from srgen.engines.base import Message, Request
 from srgen.errors import ConfigError
-
-OWN_TOKENIZER = ("transformers", "vllm", "released")
-"""Engines that read the model's configuration and tokenizer as transformers does."""
 
 
 def examine(plan: RunPlan) -> list[str]:
@@ -65,7 +63,7 @@ def _model(plan: RunPlan, requests: list[Request]) -> Iterator[str]:
     backend = plan.config.model.backend
     if backend == "openai":
         yield from _endpoint(plan)
-    elif backend in OWN_TOKENIZER:
+    elif backend in HOLDS_WEIGHTS:
         yield from _folder(plan, requests)
         return
     else:
@@ -87,7 +85,7 @@ def _endpoint(plan: RunPlan) -> Iterator[str]:
 
 
 def _folder(plan: RunPlan, requests: list[Request]) -> Iterator[str]:
-    from srgen.engines.preview import preview  # transformers takes seconds to import
+    from srgen.engines.preview import is_adapter, preview  # transformers takes seconds to import
 
     model, sampling = plan.config.model, plan.config.sampling
     if model.backend == "vllm":
@@ -95,7 +93,7 @@ def _folder(plan: RunPlan, requests: list[Request]) -> Iterator[str]:
 
         require_vllm()
     local = Path(model.model_path).expanduser().is_dir() or model.model_path == "demo"
-    seen = preview(model.model_path, hub=not local and hub_reachable())
+    seen = preview(model.model_path, hub=(not local or is_adapter(model.model_path)) and hub_reachable())
     prompts = seen.prompts(requests)
     longest = max(map(len, prompts))
     limit = min(model.max_model_len or seen.positions or 0, seen.positions or model.max_model_len or 0)
@@ -137,7 +135,8 @@ def _time(plan: RunPlan, owed: int) -> str:
 def _seconds_a_sample(run: Path) -> float:
     """Wall seconds per sample of a run; 0 where it has none or does not say."""
     try:
-        samples = sum(1 for _ in (run / SAMPLES_FILE).open("rb"))
+        with (run / SAMPLES_FILE).open("rb") as file:
+            samples = sum(1 for _ in file)
         return float(json.loads((run / TIMING_FILE).read_text("utf-8"))["wall_seconds"]) / samples if samples else 0.0
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import sys
 import threading
 import time
@@ -12,12 +11,11 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from evaluators.analysis.wilson import wilson
 from evaluators.records.journal import Tally
 
 PLAIN_SECONDS = 30.0
 """Time between two lines where there is no terminal."""
-_Z = 1.959964
-"""Of a 95 % interval."""
 
 # tqdm's own lock is a semaphore between processes; one that is killed leaves it, and Python warns about that.
 tqdm.set_lock(threading.RLock())
@@ -119,7 +117,6 @@ def _accuracy(tally: Tally) -> str:
     """With Wilson's 95 % interval for as many questions: samples of one question are counted as one piece of news."""
     if not tally.samples:
         return "-"
-    rate, n = tally.correct / tally.samples, max(1, tally.questions)
-    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(rate * (1 - rate) / n + _Z**2 / (4 * n**2))
-    return f"{100 * rate:.1f} % [{100 * (centre - half):.0f}, {100 * (centre + half):.0f}]"
+    rate = tally.correct / tally.samples
+    low, high = wilson(rate, max(1, tally.questions))
+    return f"{100 * rate:.1f} % [{100 * low:.0f}, {100 * high:.0f}]"

@@ -16,10 +16,9 @@ from evaluators.running.launch import engine_choice
 from evaluators.running.local_fleet import leave_if_importing
 from evaluators.running.many import work_off
 from evaluators.running.plan import EngineChoice, Outcome, RunPlan
+from srgen.command_line import DONE, FAILED, INTERRUPTED
 
 LOGS = "logs"
-DONE, STOPPED, INTERRUPTED = 0, 1, 130
-"""Exit statuses."""
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}
 
@@ -96,7 +95,7 @@ def _stoppable(work: Callable[[], int], plan: RunPlan) -> int:
             f"\nThe run has stopped: {error.strerror} ({plan.directory}). {_how_to_resume(plan.directory)}",
             file=sys.stderr,
         )
-        return STOPPED
+        return FAILED
 
 
 def _print_comparison(outcomes: Sequence[Outcome], smallest_effect: float | None) -> None:

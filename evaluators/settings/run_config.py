@@ -19,6 +19,8 @@ from srgen.methods.contract import Method
 from srgen.methods.registry import SRGEN, check_combination, named
 from srgen.thinking import steers
 
+HOLDS_WEIGHTS = ("transformers", "vllm", "released")
+"""Engines for which --model_path is a folder or a hub id; to others it may be anything."""
 Launcher = Literal["local", "ray"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluators.running.run import DISK_ERRORS, DONE, INTERRUPTED, STOPPED, tell_failed
+from evaluators.running.run import DISK_ERRORS, tell_failed
 from evaluators.study import work
 from evaluators.study.cells import Cell
 from evaluators.study.overview import commands, counts, failures, status_table
 from evaluators.study.reading import Study, read_study
-from srgen.command_line import Parser, called, command
+from srgen.command_line import DONE, FAILED, INTERRUPTED, Parser, called, command
 
 
 @command
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in DISK_ERRORS:
             raise
         print(f"\nThe study has stopped: {error.strerror}; the same command goes on from there.", file=sys.stderr)
-        return STOPPED
+        return FAILED
 
 
 def _dry_run(study: Study, cells: Sequence[Cell]) -> int:
@@ -70,7 +70,7 @@ def _run(study: Study, cells: Sequence[Cell]) -> int:
         return INTERRUPTED
     if sitting.failures:
         print(f"{len(sitting.failures)} of {len(cells)} cells failed (see above)", file=sys.stderr)
-        return STOPPED
+        return FAILED
     return DONE
 
 

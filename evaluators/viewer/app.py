@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from evaluators.presentation.documents.collection import Collection
-from evaluators.presentation.documents.pair import alone_document, pair_documents
+from evaluators.presentation.documents.pair import pair_documents
 from evaluators.presentation.documents.plain_json import to_json
 from evaluators.presentation.documents.plot_images import plot_images
 from evaluators.presentation.page import policy, render
@@ -135,7 +135,7 @@ class _Pairs:
         with self._lock:
             known = self._made.get(key)
             if known is None or known[0] != state:
-                documents = pair_documents(collection) if len(collection.runs) > 1 else [alone_document(collection)]
+                documents = pair_documents(collection)
                 known = self._made[key] = state, documents
         return known[1]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from srgen.engines.base import Request
 from srgen.errors import ConfigError
 
 ADAPTER = "adapter_config.json"
+"""The file that makes a folder a PEFT adapter's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,12 @@ def preview(model_path: str, *, hub: bool = True) -> Preview:
 
     Without `hub` only copies on this machine are looked at.
     """
-    if not hub:
-        os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the library is imported
     from transformers import AutoConfig, AutoTokenizer  # seconds to import
 
     path = resolve_model_path(model_path)
     try:
-        config = AutoConfig.from_pretrained(_base(path))
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        config = AutoConfig.from_pretrained(_base(path), local_files_only=not hub)
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=not hub)
     except Exception as error:  # whatever a broken folder makes transformers raise
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"could not load the model {model_path!r}: {reason}") from error
@@ -58,9 +56,16 @@ def preview(model_path: str, *, hub: bool = True) -> Preview:
 
 def _base(path: str) -> str:
     """The model itself, where the folder is an adapter's."""
-    adapter = Path(path).expanduser() / ADAPTER
-    if not adapter.is_file():
+    if not is_adapter(path):
         return path
+    adapter = json.loads((Path(path).expanduser() / ADAPTER).read_text("utf-8"))
+    return str(adapter.get("base_model_name_or_path") or path)
+
+
+def is_adapter(path: str) -> bool:
+    """Whether a folder is a PEFT adapter's. Raises ConfigError for one where peft is not installed."""
+    if not (Path(path).expanduser() / ADAPTER).is_file():
+        return False
     if importlib.util.find_spec("peft") is None:
         raise ConfigError(f"{path} holds a PEFT adapter; it needs the package peft: pip install peft")
-    return str(json.loads(adapter.read_text("utf-8")).get("base_model_name_or_path") or path)
+    return True

@@ -65,6 +65,10 @@ class Sampler:
     """Some sampled row does not draw from the whole vocabulary."""
     all_restricted: bool
     """No sampled row does, so that the candidates usually suffice."""
+    any_min_p: bool
+    """Some sampled row has a min_p."""
+    any_top_h: bool
+    """Some sampled row has a top_h."""
 
     @classmethod
     def build(cls, settings: list[Sampling], seeds: list[int], vocabulary: int, device: torch.device) -> Sampler:
@@ -86,6 +90,8 @@ class Sampler:
             samples=bool(restricted),
             any_restricted=any(restricted),
             all_restricted=all(restricted),
+            any_min_p=any(s.min_p > 0 for s in settings if s.do_sample),
+            any_top_h=any(s.top_h > 0 for s in settings if s.do_sample),
         )
 
     def rows(self, index: Tensor) -> Sampler:
@@ -140,8 +146,11 @@ class Sampler:
         As in vLLM, the nucleus is taken of what the other limits leave.
         """
         count = mass.shape[1]
-        limit = torch.minimum(self.top_k, self._above_min_p(mass))
-        limit = torch.minimum(limit, self._within_top_h(mass))
+        limit = self.top_k
+        if self.any_min_p:
+            limit = torch.minimum(limit, self._above_min_p(mass))
+        if self.any_top_h:
+            limit = torch.minimum(limit, self._within_top_h(mass))
         limited = (limit < count) | (self.top_k <= count)
         reached = mass.cumsum(-1)
         left = torch.where(limited, reached.gather(1, limit.clamp_max(count) - 1), 1.0)

@@ -16,8 +16,9 @@ def signals(logits: Tensor, tokens: Tensor, top: Top | None = None) -> Tensor:
 
     The log-probability of the token, and the row's own signals. What is below float16's range is its smallest number.
     """
-    log_p = logits.gather(1, tokens[:, None]) - logits.logsumexp(dim=1, keepdim=True)
-    return torch.cat([_half(log_p), row_signals(logits, top)], dim=1)
+    partition = logits.logsumexp(dim=1)
+    log_p = logits.gather(1, tokens[:, None]) - partition[:, None]
+    return torch.cat([_half(log_p), _of_rows(logits, partition, top)], dim=1)
 
 
 def row_signals(logits: Tensor, top: Top | None = None) -> Tensor:
@@ -26,9 +27,12 @@ def row_signals(logits: Tensor, top: Top | None = None) -> Tensor:
     The mean log-probability of the 20 likeliest tokens (all of a smaller vocabulary), that of the vocabulary, and the
     likeliest probability less the second.
     """
+    return _of_rows(logits, logits.logsumexp(dim=1), top)
+
+
+def _of_rows(logits: Tensor, partition: Tensor, top: Top | None) -> Tensor:
     if top is None or top.values.shape[1] < LIKELIEST:
         top = largest(logits, LIKELIEST)
-    partition = logits.logsumexp(dim=1)
     likeliest = top.values[:, :LIKELIEST]
     leading = (likeliest[:, :2] - partition[:, None]).exp()
     columns = [

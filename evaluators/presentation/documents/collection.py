@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from evaluators.analysis.pairing import Pair, bases, pair_up
 from evaluators.analysis.summary_rows import Summary
 from evaluators.benchmarks.benchmark import Question
 from evaluators.presentation.documents.names import method_name, short_names
@@ -39,6 +43,14 @@ class Collection:
         self.runs, self.summaries, self.ids = runs, summaries, ids
         self.names = short_names([run.run for run in runs])
         self.entries = _entries(runs)
+
+    @cached_property
+    def pairs(self) -> dict[tuple[int, int], Pair]:
+        """By (base, other), the comparison of every two runs that belong together and have summaries."""
+        whole = [(a, b) for a, b in bases([run.run for run in self.runs]) if self.summaries[a] and self.summaries[b]]
+        there = [(summary, run.directory) for summary, run in zip(self.summaries, self.runs, strict=True) if summary]
+        numbers = [_among(self.summaries, pair) for pair in whole]
+        return dict(zip(whole, pair_up([s for s, _ in there], [folder for _, folder in there], numbers), strict=True))
 
     def contents(self) -> dict[str, Any]:
         """The first page: runs with their rates, and every question's verdicts."""
@@ -175,3 +187,9 @@ def _rates(summary: Summary) -> list[Mapping[str, Any]]:
             ("Pass", summary.pass_, summary.pass_low, summary.pass_high),
         )
     ]
+
+
+def _among(summaries: Sequence[Summary | None], pair: tuple[int, int]) -> tuple[int, int]:
+    """The numbers of two runs among those that have a summary."""
+    number = np.cumsum([summary is not None for summary in summaries]) - 1
+    return int(number[pair[0]]), int(number[pair[1]])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from evaluators.analysis.comparison import METRICS, Comparison, Difference
 from evaluators.analysis.paired import paired_estimate
-from evaluators.analysis.pairing import Pair, bases, pair_up
+from evaluators.analysis.pairing import Pair, bases
 from evaluators.analysis.summary_rows import Summary
 from evaluators.presentation.comparison_remarks import COUNTED_WRONG, difference_remarks
 from evaluators.presentation.documents.collection import Collection
@@ -18,23 +17,23 @@ from evaluators.presentation.run_table import incomplete, limit, p_value
 
 
 def pair_documents(collection: Collection) -> list[dict[str, Any]]:
-    """A document for every run that has a base; a run without a summary is compared on what both have so far."""
-    which = bases([run.run for run in collection.runs])
-    summaries = collection.summaries
-    whole = [pair for pair in which if summaries[pair[0]] and summaries[pair[1]]]
-    there = [(summary, run.directory) for summary, run in zip(summaries, collection.runs, strict=True) if summary]
-    compared = pair_up([s for s, _ in there], [folder for _, folder in there], [_among(summaries, p) for p in whole])
-    found = dict(zip(whole, compared, strict=True))
-    many = sum(pair.comparison is not None for pair in compared) > 1
+    """A document for every run that has a base, or for a run that is alone.
+
+    A run without a summary is compared on what both have so far.
+    """
+    if len(collection.runs) == 1:
+        return [_alone_document(collection)]
+    found = collection.pairs
+    many = sum(pair.comparison is not None for pair in found.values()) > 1
     return [
         _document(collection, base, other, found[base, other], many=many)
         if (base, other) in found
         else _so_far(collection, base, other)
-        for base, other in which
+        for base, other in bases([run.run for run in collection.runs])
     ]
 
 
-def alone_document(collection: Collection) -> dict[str, Any]:
+def _alone_document(collection: Collection) -> dict[str, Any]:
     """What a single run says of itself."""
     summary = collection.summaries[0]
     return {
@@ -53,12 +52,6 @@ def _counted_wrong(*summaries: Summary) -> list[str]:
     if not any(incomplete(summary) for summary in summaries):
         return []
     return [COUNTED_WRONG]
-
-
-def _among(summaries: Sequence[Summary | None], pair: tuple[int, int]) -> tuple[int, int]:
-    """The numbers of two runs among those that have a summary."""
-    number = np.cumsum([summary is not None for summary in summaries]) - 1
-    return int(number[pair[0]]), int(number[pair[1]])
 
 
 def _document(collection: Collection, base: int, other: int, pair: Pair, *, many: bool) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 
-from evaluators.analysis.pairing import pair_up
 from evaluators.presentation.documents.collection import Collection
 
 WORDS = {
@@ -21,11 +20,10 @@ def plot_images(collection: Collection) -> list[dict[str, str]]:
     """Every plot of every pair that can be compared. Raises SRGenError where matplotlib is not installed."""
     from evaluators.presentation.plots import plots  # an extra, and slow to import
 
-    summaries = [summary for summary in collection.summaries if summary]
-    if len(summaries) < len(collection.summaries):
+    if not all(collection.summaries):
         return []
     images = []
-    pairs = pair_up(summaries, [run.directory for run in collection.runs])
+    pairs = list(collection.pairs.values())
     for pair in pairs:
         if pair.comparison is None:
             continue

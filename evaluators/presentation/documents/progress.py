@@ -6,10 +6,8 @@ import math
 from typing import Any
 
 from evaluators.analysis.bounded_mean import mean_interval
+from evaluators.analysis.wilson import wilson
 from evaluators.records.indexed_run import IndexedRun
-
-_Z = 1.96
-"""Of a 95 % interval."""
 
 
 def progress(run: IndexedRun) -> dict[str, Any]:
@@ -26,7 +24,7 @@ def progress(run: IndexedRun) -> dict[str, Any]:
     if samples == run.planned:
         low, high = mean_interval(right / run.run.samples_per_question)
     else:
-        low, high = _wilson(rate, int(there.any(axis=1).sum()))
+        low, high = wilson(rate, int(there.any(axis=1).sum()))
     return {
         "state": run.state,
         "samples": samples,
@@ -48,12 +46,3 @@ def progress(run: IndexedRun) -> dict[str, Any]:
             for name, number in sorted(journal.workers.items())
         ],
     }
-
-
-def _wilson(rate: float, n: int) -> tuple[float, float]:
-    """The samples of one question are counted as one piece of news."""
-    if not n:
-        return math.nan, math.nan
-    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(rate * (1 - rate) / n + _Z**2 / (4 * n**2))
-    return centre - half, centre + half

@@ -36,12 +36,9 @@ def sample_document(
 
 
 def _mark(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A reflection; entropies in nats. What a run did not record of it is left out."""
+    """A reflection; entropies in nats."""
     mark = {"position": int(row["position"]), "token_before": row["token_before"], "token_after": row["token_after"]}
     mark["losses"] = [round(float(loss), 4) for loss in row["losses"]]
     for name in ("entropy_before", "entropy_after", "threshold", "delta_norm"):
         mark[name] = round(float(row[name]), 4)
-    for name in ("likeliest_before", "likeliest_after"):
-        if row.get(name):
-            mark[name] = row[name]
     return mark

@@ -29,7 +29,6 @@ export async function libraryPage(source) {
   return {
     title: library.root,
     element: make("div", {}, make("h1", {}, "Runs in ", make("code", {}, library.root)), make("p", {}, compare), holder),
-    watched: [],
     async tell(news) {
       const fresh = news.runs.filter((run) => !rows.has(run.id));
       if (fresh.length) {

@@ -62,7 +62,7 @@ async function show() {
     made = await pageOf(address());
   } catch (error) {
     if (!(error instanceof Trouble)) console.error(error);
-    made = { title: "not found", element: make("div", { class: "refusal" }, make("h1", {}, "Not shown"), make("p", {}, error.message)), watched: [], keys: {} };
+    made = { title: "not found", element: make("div", { class: "refusal" }, make("h1", {}, "Not shown"), make("p", {}, error.message)) };
   }
   if (mine !== generation) return;
   page = { keys: {}, ...made };

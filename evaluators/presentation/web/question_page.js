@@ -22,7 +22,7 @@ export async function questionPage(context, number) {
     make("section", { class: "prompt", "aria-label": "question" }, renderText(question.prompt)),
     make("p", { class: "gold" }, "gold answer ", make("code", {}, question.gold)),
     make("div", { class: "sides" }, Object.entries(question.runs).map(([run, answers]) => side(contents, about, Number(run), answers))));
-  return { title: about.id, element, watched: contents.runs.map((run) => run.id), stale: grown(contents), keys: { j: neighbour(1), k: neighbour(-1), u: to({}) } };
+  return { title: about.id, element, stale: grown(contents), keys: { j: neighbour(1), k: neighbour(-1), u: to({}) } };
 }
 
 /** Whether news are of runs that have grown since these contents were read. */

@@ -37,7 +37,7 @@ export async function samplePage(context, asked, run, index) {
     samples.length === 2 && samples[0] && samples[1] ? make("p", { class: "note", id: "parting-note" }, parts ? "The first place where the two part is marked." : "Both responses are the same.") : null,
     make("div", { class: "sides" }, sides), panel);
   return {
-    title: `${about.id}, sample ${index}`, element, watched: contents.runs.map((item) => item.id),
+    title: `${about.id}, sample ${index}`, element,
     stale: samples.includes(null) ? grown(contents) : () => false,
     keys: { ...toggles, ...neighbours(contents, pairs, asked, run, index), u: to({ question: about.key }) },
     shown: () => parts && sides[0].querySelector(".parting")?.scrollIntoView({ block: "center" }),
@@ -78,8 +78,8 @@ function openReflection(panel, mark, count) {
 
 function reflectionBody(mark) {
   const fact = (name, ...value) => [make("dt", {}, name), make("dd", {}, value)];
-  const token = (text, probability) => [make("code", {}, JSON.stringify(text)), probability === undefined ? null : ` with probability ${number(probability, 3)}`];
-  return make("dl", {}, fact("likeliest before", token(mark.token_before, mark.probability_before)), fact("likeliest after", token(mark.token_after, mark.probability_after)),
+  const token = (text) => make("code", {}, JSON.stringify(text));
+  return make("dl", {}, fact("likeliest before", token(mark.token_before)), fact("likeliest after", token(mark.token_after)),
     fact("entropy", `${number(mark.entropy_before, 2)} to ${number(mark.entropy_after, 2)} nats, threshold ${number(mark.threshold, 2)}`),
     fact("loss per step", lossChart(mark.losses), ` ${mark.losses.map((loss) => number(loss, 3)).join(", ")}`),
     fact("length of the shift", number(mark.delta_norm, 3)), fact("token", whole(mark.position)));

@@ -20,7 +20,7 @@ export async function searchPage(context, words) {
     (error) => holder.replaceChildren(make("p", { class: "refusal" }, error.message)));
   const list = questions.slice(0, 200).map((question) => make("li", {}, link(to({ question: question.key }), {}, question.id), ` ${question.title}`));
   return {
-    title: words, watched: [],
+    title: words,
     element: make("div", {}, make("h1", {}, "Found for ", make("q", {}, words)),
       make("h2", {}, `Questions (${questions.length})`), list.length ? make("ul", { class: "hits" }, list) : make("p", {}, "No question holds that."),
       make("h2", {}, "Responses"), holder),

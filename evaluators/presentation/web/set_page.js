@@ -57,7 +57,6 @@ export async function setPage(context) {
   return {
     title: contents.runs.map((run) => run.name).join(", "),
     element: make("div", {}, heading(contents), strip, verdicts, runs, holder, below),
-    watched: contents.runs.map((run) => run.id),
     async tell(news) {
       for (const run of news.runs) {
         const known = contents.runs.find((mine) => mine.id === run.id);

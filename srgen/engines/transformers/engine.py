@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,11 @@ from transformers import (
 from srgen.demo_model import resolve_model_path
 from srgen.engines import EngineConfig
 from srgen.engines.base import Completion, Request
+from srgen.engines.preview import is_adapter
 from srgen.engines.transformers.decode_loop import DecodeLoop
 from srgen.engines.transformers.packed_linear import pack_linears
 from srgen.errors import ConfigError
 
-ADAPTER = "adapter_config.json"
-"""The file that makes a folder a PEFT adapter's."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -134,9 +132,7 @@ def load_model(config: EngineConfig) -> tuple[Any, Any]:
 
 def _text_model(path: str) -> Any:
     """The class that loads a checkpoint: some that also see images are listed as such only, and run on text too."""
-    if (Path(path).expanduser() / ADAPTER).is_file():
-        if importlib.util.find_spec("peft") is None:
-            raise ConfigError(f"{path} holds a PEFT adapter; it needs the package peft: pip install peft")
+    if is_adapter(path):
         return AutoModelForCausalLM
     config = AutoConfig.from_pretrained(path)
     listed = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or bool(getattr(config, "auto_map", None))

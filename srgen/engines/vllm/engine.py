@@ -49,8 +49,8 @@ class VLLMEngine:
     def __init__(self, engine: Any, tokenizer: Any, batch_size: int = 8) -> None:
         self.batch_size = batch_size
         self.on_step: Callable[[], None] = _nothing
-        self.tokens_in_flight = 0
-        """Tokens that the requests in flight have by now."""
+        self._outputs: Sequence[Any] = ()
+        """Of the last step."""
         self._engine = engine
         self._tokenizer = tokenizer
         self._max_length = int(engine.model_config.max_model_len)
@@ -87,8 +87,7 @@ class VLLMEngine:
                     else:
                         yield from self._admit(request)
                 if self._flights:
-                    outputs = self._engine.step()
-                    self.tokens_in_flight = sum(len(o.outputs[0].token_ids) for o in outputs if not o.finished)
+                    self._outputs = outputs = self._engine.step()
                     self.on_step()
                     yield from self._collect([output for output in outputs if output.finished])
                 elif exhausted:
@@ -96,6 +95,11 @@ class VLLMEngine:
         finally:
             # Left early (an error, or the caller stopped): the requests in flight are given up.
             self._abandon()
+
+    @property
+    def tokens_in_flight(self) -> int:
+        """Tokens that the requests in flight have by now."""
+        return sum(len(output.outputs[0].token_ids) for output in self._outputs if not output.finished)
 
     def decode_tokens(self, token_ids: Sequence[int]) -> list[str]:
         """The string of each token by itself, special tokens included."""
