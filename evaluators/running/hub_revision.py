@@ -10,7 +10,6 @@ from pathlib import Path
 from evaluators.benchmarks.dataset_rows import HUB_TIMEOUT, hub_reachable
 from evaluators.settings.run_config import HOLDS_WEIGHTS, RunConfig
 
-
 _by_the_hub: dict[str, str | None] = {}
 """Asked once a process: what a worker has loaded stays the same, though the branch may move."""
 

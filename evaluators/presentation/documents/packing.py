@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evaluators.presentation.documents.collection import Collection
@@ -16,17 +16,14 @@ CHUNK_BYTES = 4_000_000
 
 def packed(document: Any) -> str:
     """A document as base64 of gzip of JSON."""
-    return base64.b64encode(gzip.compress(to_json(document).encode(), compresslevel=6, mtime=0)).decode()
+    return _compressed(to_json(document))
 
 
 def chunks(collection: Collection) -> Iterator[tuple[list[int], str]]:
     """The questions of each chunk, by number, and the chunk: their documents and their samples'. Raises SRGenError."""
-    numbers: list[int] = []
-    questions: dict[int, Any] = {}
-    samples: dict[int, Any] = {}
+    held: dict[int, tuple[str, str]] = {}
     size = 0
     for number, entry in enumerate(collection.entries):
-        question = collection.question(number)
         bodies = {
             run: {
                 index: body
@@ -35,11 +32,22 @@ def chunks(collection: Collection) -> Iterator[tuple[list[int], str]]:
             }
             for run in entry.numbers
         }
-        length = len(to_json([question, bodies]))
-        if numbers and size + length > CHUNK_BYTES:
-            yield numbers, packed({"questions": questions, "samples": samples})
-            numbers, questions, samples, size = [], {}, {}, 0
-        numbers.append(number)
-        questions[number], samples[number] = question, bodies
+        texts = to_json(collection.question(number)), to_json(bodies)
+        length = sum(map(len, texts))
+        if held and size + length > CHUNK_BYTES:
+            yield list(held), _chunk(held)
+            held, size = {}, 0
+        held[number] = texts
         size += length
-    yield numbers, packed({"questions": questions, "samples": samples})
+    yield list(held), _chunk(held)
+
+
+def _chunk(held: Mapping[int, tuple[str, str]]) -> str:
+    """From the JSON of each question and of its samples."""
+    questions = ",".join(f'"{number}":{question}' for number, (question, _) in held.items())
+    samples = ",".join(f'"{number}":{bodies}' for number, (_, bodies) in held.items())
+    return _compressed(f'{{"questions":{{{questions}}},"samples":{{{samples}}}}}')
+
+
+def _compressed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
