@@ -126,6 +126,8 @@ class ScriptedEngine:
             delta_norm=0.1,
             token_before=7,
             token_after=tokens[0],
+            probabilities_before=(0.5, 0.25),
+            probabilities_after=(0.25, 0.5),
         )
         answer = draw.randrange(2)
         if request.srgen and random.Random(f"helped {request.seed}").random() < self.script.helped:

@@ -123,6 +123,8 @@ def drawn_run(
                         "delta_norm": math.sqrt(before),
                         "token_before": " so",
                         "token_after": " thus",
+                        "probabilities_before": [0.4, 0.25],
+                        "probabilities_after": [0.2, 0.5],
                     }
                 )
     write_run(directory, samples, golds, k=k, srgen=srgen, **options)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -9,6 +13,7 @@ import torch
 from torch import Tensor
 
 from srgen import SRGenConfig
+from srgen.engines.base import Reflection
 from srgen.method.context import ContextStore, SketchStore, context_store
 from srgen.method.processor import SRGenProcessor
 from srgen.method.prompts import IDLE
@@ -105,6 +110,31 @@ def test_states_that_something_else_has_changed_are_not_shared() -> None:
     for key, delta in zip(("plain", "changed"), apart, strict=True):
         torch.testing.assert_close(processor.delta(key), delta, atol=1e-5, rtol=1e-3)
     assert (apart[0] - apart[1]).norm() > 0.1 * apart[0].norm()
+
+
+@pytest.mark.parametrize("mode", ["exact", "sketch", "support"])
+def test_a_reflection_says_how_probable_its_likeliest_tokens_were_before_and_after(mode: Any) -> None:
+    readout = head()
+    config = dataclasses.replace(ALWAYS, reflection=mode, lr=0.5, entropy_weight=1.0)
+    processor = SRGenProcessor(readout)
+    # Of the second sample's rows, one token is forbidden; the temperatures differ.
+    temperatures = {"hot": 1.4, "cold": 0.6}
+    for key, temperature in temperatures.items():
+        processor.admit(key, config, temperature, PROMPT, states(9, LENGTH))
+    keys = list(temperatures)
+    assert processor.triggered(keys, [1.0, 1.0]) == []  # the prompt's own row
+    before = readout.logits(states(5, 2))
+    before[1, 3] = -math.inf
+    assert processor.triggered(keys, [1.0, 1.0]) == [0, 1]
+    after = processor.reflect(keys, before.clone())
+    for row, (key, temperature) in enumerate(temperatures.items()):
+        (reflection,) = processor.release(key).reflections
+        tokens = [reflection.token_before, reflection.token_after]
+        for logits, told in ((before, reflection.probabilities_before), (after, reflection.probabilities_after)):
+            expected = torch.softmax(logits[row].double() / temperature, dim=0)[tokens]
+            assert told == pytest.approx(expected.tolist(), abs=1e-5)
+        assert reflection.probabilities_before != reflection.probabilities_after
+        assert Reflection.from_json(json.loads(json.dumps(dataclasses.asdict(reflection)))) == reflection
 
 
 def test_nothing_of_a_prompt_is_computed_before_a_reflection() -> None:

@@ -70,7 +70,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     mark = {"question_id": "q0", "sample": 0, "position": 2, "entropy_before": 3.5, "entropy_after": 1.25}
     mark |= {"threshold": 1.8, "losses": [2.0, 1.9], "delta_norm": 0.7, "token_before": "</td>", "token_after": " so"}
-    (runs[1] / "reflections.jsonl").write_text(lines([mark]))
+    told = {"probabilities_before": [0.5, 0.25], "probabilities_after": [0.0004, 0.75]}
+    (runs[1] / "reflections.jsonl").write_text(lines([mark | told, mark | {"position": 3}]))
     for run in runs:
         summarise(run, first_words)
     assert main([*map(str, runs), "-o", str(folder / "report.html")]) == 0
@@ -180,13 +181,22 @@ def test_tokens_are_shaded_and_a_reflection_opens(visit: Visit) -> None:
     spans = page.locator(".response .token")
     heats = [span.evaluate("element => element.style.getPropertyValue('--heat')") for span in spans.all()]
     assert heats[:4] == ["", "3%", "88%", "50%"] or heats[:4] == ["", "2%", "88%", "50%"]
-    page.click(".response .mark")
+    page.click(".response .mark >> nth=0")
     panel = visit.text("#reflection")
-    assert '"</td>"' in panel and '" so"' in panel
+    rows = [line.inner_text().split("\t") for line in page.locator("#reflection .tokens tr").all()]
+    assert rows == [
+        ["likeliest", "token", "before", "after"],
+        ["before", '"</td>"', "50.0 %", "< 0.1 %"],
+        ["after", '" so"', "25.0 %", "75.0 %"],
+    ]
+    assert re.search(r'token written\s+" <script>window.stolen = 6</script>"', panel)
     assert "3.50 to 1.25 nats" in panel
     assert "2.000, 1.900" in panel
     page.keyboard.press("Escape")
     assert page.is_hidden("#reflection")
+    page.click(".response .mark >> nth=1")
+    assert page.locator("#reflection .tokens tr").first.inner_text().split("\t") == ["likeliest", "token"]
+    page.keyboard.press("Escape")
     visit.press("e")
     assert spans.nth(2).evaluate("element => element.style.getPropertyValue('--heat')") == ""
 

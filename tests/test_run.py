@@ -68,6 +68,7 @@ def test_recordings_match_the_samples(finished: Path) -> None:
     assert set(reflections[0]) == {
         *("question_id", "sample", "position", "entropy_before", "entropy_after"),
         *("threshold", "losses", "delta_norm", "token_before", "token_after"),
+        *("probabilities_before", "probabilities_after"),
     }
     assert reflections[0]["token_before"] == "<7>"
 

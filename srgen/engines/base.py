@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from srgen.config import Sampling, SRGenConfig
 from srgen.methods.contract import Method
@@ -66,6 +66,17 @@ class Reflection:
     """Most likely token before the correction."""
     token_after: int
     """Most likely token after the correction."""
+    probabilities_before: tuple[float, float] | None = None
+    """Of `token_before` and of `token_after` before the correction, at the sampling temperature; None where a server of
+    an earlier version does not say."""
+    probabilities_after: tuple[float, float] | None = None
+    """The same two after the correction."""
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """From what JSON or another encoding without tuples made of it."""
+        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in entry.items()}
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)

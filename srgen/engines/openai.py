@@ -157,7 +157,7 @@ class OpenAIEngine:
             text=text or "",
             reasoning=_reasoning(choice),
             finish_reason=_FINISH.get(choice.finish_reason, "stop"),
-            reflections=tuple(_reflection(entry) for entry in extra.get("srgen") or ()),
+            reflections=tuple(Reflection.from_json(entry) for entry in extra.get("srgen") or ()),
             seconds=time.monotonic() - started,
         )
 
@@ -179,10 +179,6 @@ def _models(client: openai.OpenAI) -> list[Any]:
         raise ConfigError(f"{client.base_url} does not list its models: {_reason(error)}") from error
     except openai.OpenAIError as error:
         raise ConfigError(f"{client.base_url} does not answer: {_reason(error)}") from error
-
-
-def _reflection(entry: dict[str, Any]) -> Reflection:
-    return Reflection(**entry | {"losses": tuple(entry["losses"])})
 
 
 def _reason(error: Exception) -> str:

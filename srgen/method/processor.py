@@ -18,7 +18,7 @@ from torch import Tensor
 from srgen.config import SRGenConfig
 from srgen.engines.base import Reflection
 from srgen.method.context import ContextStore, SketchStore, context_store
-from srgen.method.entropy import EntropyMonitor, entropy
+from srgen.method.entropy import EntropyMonitor, softmax
 from srgen.method.prompts import HiddenRows, Prompt, SharedPrompts
 from srgen.method.readout import Readout
 from srgen.method.reflection import Corrected, reflect
@@ -233,23 +233,32 @@ def _describe(
     samples: Sequence[_Sample], logits: Tensor, corrected: Corrected, temperature: Tensor
 ) -> list[Reflection]:
     """The statistics of one reflection per sample, fetched from the device in one transfer."""
+    tau = temperature[:, None]
+    after = softmax(corrected.logits, tau)
+    likeliest = torch.stack([logits.argmax(dim=1), corrected.logits.argmax(dim=1)], dim=1)
     columns = [
-        entropy(corrected.logits, temperature[:, None]),
-        corrected.delta.norm(dim=1),
-        logits.argmax(dim=1),
-        corrected.logits.argmax(dim=1),
+        after.entropies[:, None],
+        corrected.delta.norm(dim=1, keepdim=True),
+        likeliest,
+        (logits.gather(1, likeliest) / tau - (logits / tau).logsumexp(dim=1, keepdim=True)).exp(),
+        after.probabilities.gather(1, likeliest),
+        corrected.losses,
     ]
-    table = torch.cat([torch.stack([c.double() for c in columns], dim=1), corrected.losses.double()], dim=1).tolist()
+    table = torch.cat([column.double() for column in columns], dim=1).tolist()
     return [
         Reflection(
             position=len(sample.entropies) - 1,
             entropy_before=sample.entropies[-1],
-            entropy_after=after,
+            entropy_after=entropy,
             threshold=sample.threshold,
             losses=tuple(losses),
             delta_norm=norm,
-            token_before=int(token_before),
-            token_after=int(token_after),
+            token_before=int(old),
+            token_after=int(new),
+            probabilities_before=(round(old_before, 6), round(new_before, 6)),
+            probabilities_after=(round(old_after, 6), round(new_after, 6)),
         )
-        for sample, (after, norm, token_before, token_after, *losses) in zip(samples, table, strict=True)
+        for sample, (entropy, norm, old, new, old_before, new_before, old_after, new_after, *losses) in zip(
+            samples, table, strict=True
+        )
     ]

@@ -41,4 +41,7 @@ def _mark(row: Mapping[str, Any]) -> dict[str, Any]:
     mark["losses"] = [round(float(loss), 4) for loss in row["losses"]]
     for name in ("entropy_before", "entropy_after", "threshold", "delta_norm"):
         mark[name] = round(float(row[name]), 4)
+    for name in ("probabilities_before", "probabilities_after"):
+        if row.get(name):  # runs of before did not record them
+            mark[name] = [float(value) for value in row[name]]
     return mark

@@ -63,31 +63,50 @@ function column(contents, about, run, index, sample, look, parts, panel) {
   const cut = sample.finish === "length" ? ", cut off at the token budget" : "";
   head.append(make("p", { class: "answers" }, "answer ", sample.answer === null ? make("em", {}, "none") : make("code", {}, sample.answer), ", gold ", make("code", {}, about.gold)),
     make("p", { class: "note" }, `${whole(sample.tokens)} tokens${cut}, ${plural(sample.reflections, "reflection")}, ${number(sample.seconds)} s, seed ${sample.seed}`));
-  const open = (mark) => openReflection(panel, mark, sample.marks.length);
+  const open = (mark) => openReflection(panel, mark, sample);
   return make("section", { class: "sample" }, head, sample.error ? make("p", { class: "refusal" }, sample.error) : null,
     sample.reasoning ? make("details", {}, make("summary", {}, "reasoning"), renderText(sample.reasoning)) : null,
-    renderResponse(sample, look, parts, open), sample.marks ? reflectionList(sample.marks) : null);
+    renderResponse(sample, look, parts, open), sample.marks ? reflectionList(sample) : null);
 }
 
-function openReflection(panel, mark, count) {
+function openReflection(panel, mark, sample) {
   const close = make("button", { type: "button", class: "close", "aria-label": "close", onclick: () => { panel.hidden = true; } }, "\u00d7");
-  panel.replaceChildren(close, make("h2", {}, `Reflection ${mark.index + 1} of ${count}`), reflectionBody(mark));
+  panel.replaceChildren(close, make("h2", {}, `Reflection ${mark.index + 1} of ${sample.marks.length}`), reflectionBody(mark, sample));
   panel.hidden = false;
   panel.focus();
 }
 
-function reflectionBody(mark) {
+function reflectionBody(mark, sample) {
   const fact = (name, ...value) => [make("dt", {}, name), make("dd", {}, value)];
-  const token = (text) => make("code", {}, JSON.stringify(text));
-  return make("dl", {}, fact("likeliest before", token(mark.token_before)), fact("likeliest after", token(mark.token_after)),
-    fact("entropy", `${number(mark.entropy_before, 2)} to ${number(mark.entropy_after, 2)} nats, threshold ${number(mark.threshold, 2)}`),
-    fact("loss per step", lossChart(mark.losses), ` ${mark.losses.map((loss) => number(loss, 3)).join(", ")}`),
-    fact("length of the shift", number(mark.delta_norm, 3)), fact("token", whole(mark.position)));
+  const written = sample.pieces?.[mark.position];
+  return make("div", {}, tokenTable(mark),
+    make("dl", {}, written === undefined ? null : fact("token written", tokenText(written)),
+      fact("entropy", `${number(mark.entropy_before, 2)} to ${number(mark.entropy_after, 2)} nats, threshold ${number(mark.threshold, 2)}`),
+      fact("loss per step", lossChart(mark.losses), ` ${mark.losses.map((loss) => number(loss, 3)).join(", ")}`),
+      fact("length of the shift", number(mark.delta_norm, 3)), fact("place", `token ${whole(mark.position)}`)));
 }
 
-function reflectionList(marks) {
+function tokenText(text) {
+  return make("code", {}, JSON.stringify(text));
+}
+
+/** The likeliest token before the correction and the one after, with the probabilities of each where they were recorded. */
+function tokenTable(mark) {
+  const columns = [mark.probabilities_before, mark.probabilities_after];
+  const percent = (value) => (value > 0 && value < 0.001 ? "< 0.1 %" : `${number(100 * value)} %`);
+  const line = (name, token, side) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, tokenText(token)),
+    columns.map((values) => values && make("td", { class: "number" }, percent(values[side]))));
+  const same = mark.token_before === mark.token_after && (!columns[0] || columns[0][0] === columns[0][1]);
+  const heads = ["likeliest", "token", columns[0] && "before", columns[1] && "after"].filter(Boolean);
+  return make("table", { class: "tokens" }, make("caption", { class: "hidden" }, "likeliest tokens and their probabilities before and after the correction"),
+    make("thead", {}, make("tr", {}, heads.map((head) => make("th", { scope: "col" }, head)))),
+    make("tbody", {}, same ? line("before and after", mark.token_before, 0) : [line("before", mark.token_before, 0), line("after", mark.token_after, 1)]));
+}
+
+function reflectionList(sample) {
+  const marks = sample.marks.map((mark, index) => ({ ...mark, index }));
   return make("details", { class: "reflections" }, make("summary", {}, marks.length > 1 ? `all ${marks.length} reflections` : "the reflection"),
-    make("ol", {}, marks.map((mark) => make("li", {}, reflectionBody(mark)))));
+    make("ol", {}, marks.map((mark) => make("li", {}, reflectionBody(mark, sample)))));
 }
 
 /** Where j and k go (samples that the filters let through), and g and b (the next right and wrong one). */

@@ -235,8 +235,8 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
 
 def _record(fields: dict[str, Any]) -> Record:
     """A worker's dictionary as it was before it crossed vLLM's processes, which makes lists of tuples."""
-    reflections = (Reflection(**values | {"losses": tuple(values["losses"])}) for values in fields["reflections"])
-    return Record(tuple(fields["entropies"]), tuple(reflections), fields["reports"], fields["signals"])
+    reflections = tuple(Reflection.from_json(values) for values in fields["reflections"])
+    return Record(tuple(fields["entropies"]), reflections, fields["reports"], fields["signals"])
 
 
 def _signals(answer: Any, record: Record) -> bytes:
