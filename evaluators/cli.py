@@ -203,6 +203,8 @@ def check_backend(config: RunConfig) -> None:
         raise ConfigError("--chat_template_kwargs go with --prompt_style chat: the other styles use no template")
     if config.execution.tensor_parallel > 1 and model.backend != "vllm":
         raise ConfigError("--tensor_parallel goes with --backend vllm; --device_map auto spreads a transformers model")
+    if config.execution.park_steps and model.backend != "transformers":
+        raise ConfigError("--park_steps goes with --backend transformers")
     if model.backend in HOLDS_WEIGHTS:
         check_model_path(model.model_path)
 

@@ -136,6 +136,8 @@ USAGES: list[tuple[str, str, str]] = [
     ("mini", f"{M} --gpu_memory_utilization 0", "gpu_memory_utilization must lie in (0, 1], not 0.0"),
     ("mini", f"{M} --tensor_parallel 0", "tensor_parallel must be at least 1 GPU, not 0"),
     ("mini", f"{M} --tensor_parallel 2", "--tensor_parallel goes with --backend vllm"),
+    ("mini", f"{M} --park_steps -1", "park_steps must be at least 0 steps, not -1"),
+    ("mini", f"{M} --backend vllm --park_steps 8", "--park_steps goes with --backend transformers"),
     ("mini", f"{M} --backend released --record_signals", "--record_signals goes with --backend transformers or vllm"),
     ("mini", f"{M} --backend tgi", "unknown backend 'tgi'; known: "),
     ("mini", f"{M} --dtype int4", "--dtype must be one of auto, float32, bfloat16, float16, not 'int4'"),

@@ -102,6 +102,7 @@ def engine_choice(config: RunConfig) -> EngineChoice:
                 tensor_parallel=execution.tensor_parallel,
                 gpu_memory_utilization=execution.gpu_memory_utilization,
                 max_model_len=model.max_model_len,
+                park_steps=execution.park_steps,
                 released=Switches(
                     reencode_context=model.reencode_context,
                     budget_per_pass=model.budget_per_pass,

@@ -116,6 +116,7 @@ FLAGS = (
     *(flag for method in methods().values() for flag in of_method(method)),
     _run("device", "name", "Device without parallel.", default_text="cuda:0, else cpu"),
     _run("batch_size", "samples", "Samples decoded together by one worker."),
+    _run("park_steps", "steps", "Steps that a triggered sample may wait for others to reflect with (transformers)."),
     _run("parallel", ON, "Use every GPU; without any, `workers` processes."),
     _run("max_parallel_gpus", "GPUs", "Use that many GPUs at most, with parallel.", default_text="all"),
     _run("workers", "processes", "Worker processes where there is no GPU."),

@@ -18,6 +18,7 @@ def idle_flags(config: RunConfig, origins: Mapping[str, str]) -> list[str]:
         "top_h": ("--do_sample", sampling.do_sample),
         "gpu_memory_utilization": ("--backend vllm", config.model.backend == "vllm"),
         "api_key_env": ("--backend openai", config.model.backend == "openai"),
+        "park_steps": ("--method srgen", config.srgen is not None),
         "ray_address": ("--launcher ray", execution.launcher == "ray"),
         "max_parallel_gpus": ("--parallel", execution.parallel),
     }

@@ -66,6 +66,8 @@ class ExecutionConfig:
     """Device without `parallel`; None takes cuda:0 where there is a GPU, else cpu."""
     batch_size: int = 8
     """Samples decoded together by one worker."""
+    park_steps: int = 0
+    """Steps that a sample which triggered may wait, so that several reflect together; 0 for none."""
     parallel: bool = False
     """Use every GPU (`max_parallel_gpus` at most); on CPU, `workers` processes."""
     max_parallel_gpus: int | None = None
@@ -111,6 +113,8 @@ class RunConfig:
         _require_at_least_one("average", self.average, "sample per question")
         _require_at_least_one("eval_samples", self.data.eval_samples, "question")
         _require_at_least_one("batch_size", execution.batch_size, "sample")
+        if execution.park_steps < 0:
+            raise ConfigError(f"park_steps must be at least 0 steps, not {execution.park_steps}")
         _require_at_least_one("workers", execution.workers, "process")
         _require_at_least_one("grading_workers", execution.grading_workers, "process")
         _require_at_least_one("max_attempts", execution.max_attempts, "attempt")

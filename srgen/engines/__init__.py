@@ -41,6 +41,8 @@ class EngineConfig:
     tensor_parallel: int = 1
     gpu_memory_utilization: float = 0.9
     max_model_len: int | None = None
+    park_steps: int = 0
+    """For the transformers backend: steps that a triggered row may wait for others to reflect with."""
     released: Switches = Switches()
     """For the released backend."""
     base_url: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -73,6 +74,14 @@ class BatchedPasses:
     def remove(self, row: int) -> None:
         """See Passes.remove."""
         self._cache.remove(row)
+
+    def take(self, row: int) -> Any:
+        """See Passes.take."""
+        return self._cache.take(row)
+
+    def put(self, taken: Any) -> None:
+        """See Passes.put."""
+        self._cache.put(taken)
 
     def clear(self) -> None:
         """See Passes.clear."""

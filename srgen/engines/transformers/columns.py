@@ -83,6 +83,11 @@ class Columns:
         self.lengths += lengths
         self._fit()
 
+    def copy(self, row: int) -> list[list[Tensor]]:
+        """Of each layer, a row's tensors (1, heads, columns, size), as `append` takes them."""
+        window = slice(self.stop - self._kept(self.lengths[row]), self.stop)
+        return [[storage[row : row + 1, :, window].clone() for storage in layer.storage] for layer in self.layers]
+
     def remove(self, row: int) -> None:
         """End a row; the last row takes its place."""
         last = self.rows - 1

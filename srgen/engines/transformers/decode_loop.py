@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +13,11 @@ from srgen.chat import encode_request, marker_tokens, token_set
 from srgen.engines.base import Completion, FinishReason, Reflection, Request
 from srgen.engines.method_rows import MethodRows, Reports, Started
 from srgen.engines.transformers import decode_attention
+from srgen.engines.transformers.answers import Answers
 from srgen.engines.transformers.forward import Forward
 from srgen.engines.transformers.guard import checked_passes
-from srgen.engines.transformers.token_choice import Row, choose_tokens
+from srgen.engines.transformers.parking import Parking
+from srgen.engines.transformers.token_choice import Drawn, Row, draw, joined, settle
 from srgen.method.processor import SRGenProcessor
 from srgen.method.readout import Readout, readout_of
 from srgen.method.sampling import Sampler
@@ -27,16 +28,19 @@ from srgen.thinking import Steering, Thinking, steers
 class DecodeLoop:
     """The batch of one model. Not thread-safe."""
 
-    def __init__(self, model: Any, tokenizer: Any, max_model_len: int | None = None) -> None:
+    def __init__(self, model: Any, tokenizer: Any, max_model_len: int | None = None, park_steps: int = 0) -> None:
         self._model = model
         self._tokenizer = tokenizer
         positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._max_length = min(max_model_len or sys.maxsize, positions or sys.maxsize)
-        self._ends = token_set(model.generation_config.eos_token_id) | token_set(tokenizer.eos_token_id)
+        ends = token_set(model.generation_config.eos_token_id) | token_set(tokenizer.eos_token_id)
+        self._answers = Answers(tokenizer, ends)
         self._device = model.device
         self._vocabulary = model.config.get_text_config().vocab_size
         self._processor: SRGenProcessor | None = None
-        self.rows: list[Row] = []
+        self._decoding: list[Row] = []
+        """In the order of the passes."""
+        self._parking = Parking(park_steps)
         self._sampler: Sampler | None = None
         self._methods: MethodRows | None = None
         self._readout: Readout | None = None
@@ -53,22 +57,27 @@ class DecodeLoop:
         """Longest prompt and answer together, in tokens."""
         return self._max_length
 
+    @property
+    def rows(self) -> list[Row]:
+        """Those in flight."""
+        return [*self._decoding, *self._parking.rows]
+
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._decoding) + len(self._parking)
+
+    def free(self, batch_size: int) -> int:
+        """Requests that may be admitted where so many are decoded together."""
+        return self._parking.free(len(self._decoding), batch_size)
 
     def clear(self) -> None:
         """Drop every row."""
-        for row in self.rows:
-            self._release(row)
-        self.rows = []
+        self._drop_rows()
         self._passes.clear()
         self._sampler = None
 
     def close(self) -> None:
         """Drop every row and let go of the model."""
-        for row in self.rows:
-            self._release(row)
-        self.rows = []
+        self._drop_rows()
         self._forward.close()
         self._model.set_attn_implementation(self._attention)
 
@@ -79,7 +88,10 @@ class DecodeLoop:
     @torch.inference_mode()
     def cancel(self, request_id: str) -> None:
         """Drop the row of a request, if it is still in flight."""
-        for index, row in enumerate(self.rows):
+        parked = self._parking.drop(request_id)
+        if parked is not None:
+            self._release(parked)
+        for index, row in enumerate(self._decoding):
             if row.request.id == request_id:
                 self._release(row)
                 self._remove(index)
@@ -102,12 +114,36 @@ class DecodeLoop:
 
     @torch.inference_mode()
     def step(self) -> list[Completion]:
-        """One token for every row; completions of those that ended."""
-        logits, hidden = self._passes.step([row.tokens[-1] for row in self.rows])
+        """One token for every row that does not wait; completions of those that ended."""
+        done = self._reflect_parked() if self._parking.due(len(self._decoding)) else []
+        if not self._decoding:
+            return done
+        logits, hidden = self._passes.step([row.tokens[-1] for row in self._decoding])
         if self._sampler is None:
-            self._sampler = self._build_sampler(self.rows)
-        self._choose(self.rows, logits, hidden, self._sampler)
+            self._sampler = self._build_sampler(self._decoding)
+        self._choose(self._decoding, logits, hidden, self._sampler)
+        return done + self._collect()
+
+    def _reflect_parked(self) -> list[Completion]:
+        """The rows that wait reflect together, get their tokens and go on; completions of those that ended."""
+        steps = self._parking.leave(self._passes)
+        if not steps:
+            return []
+        rows = [row for step in steps for row in step.rows]
+        self._decoding += rows
+        self._sampler = None
+        settle(joined(steps, self._build_sampler(rows)), list(range(len(rows))), self._processor)
         return self._collect()
+
+    def _park(self, drawn: Drawn, triggered: list[int]) -> Drawn:
+        """Rows that triggered leave the batch to wait; the step of the others."""
+        others = drawn.pick([index for index in range(len(drawn.rows)) if index not in triggered])
+        parked = {index: drawn.pick([index]) for index in triggered}
+        # From the last one on, as a row that leaves is replaced by the last.
+        for index in sorted(triggered, reverse=True):
+            self._parking.park(parked[index], self._passes.take(index))
+            self._forget(index)
+        return others
 
     def _row(self, request: Request) -> Row | Completion:
         prompt = encode_request(self._tokenizer, request)
@@ -130,7 +166,7 @@ class DecodeLoop:
 
     def _prefill(self, rows: list[Row]) -> list[Completion]:
         logits, hidden = self._passes.admit([row.prompt for row in rows])
-        self.rows += rows
+        self._decoding += rows
         self._sampler = None
         self._begin(rows, hidden)
         self._choose(rows, logits, torch.stack([states[-1] for states in hidden]), self._build_sampler(rows))
@@ -159,59 +195,24 @@ class DecodeLoop:
         """Append each row's next token; logits (n, V) and hidden (n, d) as the model gave them."""
         if self._methods is not None:
             hidden, logits = self._methods.apply(rows, hidden, logits, [row.tokens for row in rows])
-        choose_tokens(rows, logits, hidden, sampler, self._processor)
+        drawn, triggered = draw(rows, logits, hidden, sampler, self._processor)
+        if triggered and self._parking.open:
+            drawn, triggered = self._park(drawn, triggered), []
+        settle(drawn, triggered, self._processor)
 
     def _collect(self) -> list[Completion]:
         """Completions of the rows that ended, which leave the batch."""
         done: list[Completion] = []
-        for index in range(len(self.rows) - 1, -1, -1):
-            row = self.rows[index]
-            reason = self._finish_reason(row)
+        for index in range(len(self._decoding) - 1, -1, -1):
+            row = self._decoding[index]
+            reason = self._answers.finish_reason(row)
             if reason is not None:
                 done.append(self._complete(row, reason))
                 self._remove(index)
         return done
 
-    def _finish_reason(self, row: Row) -> FinishReason | None:
-        if row.error is not None:
-            return "error"
-        ended = row.tokens[-1] in self._ends and not row.request.ignore_eos
-        if ended or self._stopped(row):
-            return "stop"
-        return "length" if len(row.tokens) >= row.limit else None
-
-    def _stopped(self, row: Row) -> bool:
-        """Whether the text so far has a stop string, looking only at its end: earlier steps saw the rest."""
-        stops = row.request.sampling.stop
-        if not stops:
-            return False
-        # A token is at least a byte and a character at most four; the margin covers tokens that begin a stop string.
-        tail = row.tokens[-(4 * max(map(len, stops)) + 8) :]
-        text = self._text(tail)
-        return any(stop in text for stop in stops)
-
     def _complete(self, row: Row, reason: FinishReason) -> Completion:
-        reflections, reports = self._release(row)
-        text = row.request.prefix + self._text(row.tokens)
-        for stop in row.request.sampling.stop:
-            text = text.split(stop, 1)[0]
-        return Completion(
-            id=row.request.id,
-            prompt_tokens=len(row.prompt),
-            token_ids=tuple(row.tokens),
-            text=text,
-            finish_reason=reason,
-            reflections=reflections,
-            reports={**reports, **_forced(row)},
-            error=row.error,
-            entropies=tuple(row.entropies) if row.request.record_entropy else None,
-            signals=_signals(row),
-            logprobs=None if row.request.logprobs is None else tuple(row.logprobs),
-            seconds=time.monotonic() - row.started,
-        )
-
-    def _text(self, tokens: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+        return self._answers.completion(row, reason, *self._release(row))
 
     def _release(self, row: Row) -> tuple[tuple[Reflection, ...], Reports]:
         """End a row for its methods; what they have to say of it."""
@@ -223,10 +224,19 @@ class DecodeLoop:
     def _remove(self, index: int) -> None:
         """The last row takes the place of one that left, here as in the cache."""
         self._passes.remove(index)
-        last = self.rows.pop()
-        if index < len(self.rows):
-            self.rows[index] = last
+        self._forget(index)
+
+    def _forget(self, index: int) -> None:
+        last = self._decoding.pop()
+        if index < len(self._decoding):
+            self._decoding[index] = last
         self._sampler = None
+
+    def _drop_rows(self) -> None:
+        for row in self.rows:
+            self._release(row)
+        self._decoding = []
+        self._parking.clear()
 
     def _build_sampler(self, rows: list[Row]) -> Sampler:
         settings = [row.request.sampling for row in rows]
@@ -241,16 +251,3 @@ class DecodeLoop:
         if self._readout is None:
             self._readout = readout_of(self._model)
         return self._readout
-
-
-def _forced(row: Row) -> Reports:
-    """What the method that forces the row's tokens reports."""
-    forcing = [method.name for method in row.request.methods if method.forces_tokens]
-    return {} if row.steering is None else dict.fromkeys(forcing, row.steering.report)
-
-
-def _signals(row: Row) -> bytes | None:
-    """The row's signals as bytes, fetched in one transfer; None where the request does not want them."""
-    if not row.request.record_signals:
-        return None
-    return torch.stack(row.signals).cpu().numpy().tobytes() if row.signals else b""

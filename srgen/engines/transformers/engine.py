@@ -31,12 +31,19 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 class TransformersEngine:
     """Decodes up to `batch_size` requests together; a row that ends makes place for the next request."""
 
-    def __init__(self, model: Any, tokenizer: Any, batch_size: int = 8, max_model_len: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        batch_size: int = 8,
+        max_model_len: int | None = None,
+        park_steps: int = 0,
+    ) -> None:
         self.batch_size = batch_size
         self.on_step: Callable[[], None] = _nothing
         self.model = model
         self.tokenizer = tokenizer
-        self._loop = DecodeLoop(model, tokenizer, max_model_len)
+        self._loop = DecodeLoop(model, tokenizer, max_model_len, park_steps)
 
     @classmethod
     def load(cls, config: EngineConfig) -> TransformersEngine:
@@ -44,7 +51,7 @@ class TransformersEngine:
         model, tokenizer = load_model(config)
         if config.device_map is None:  # else layers may have hooks that move their inputs
             pack_linears(model)
-        return cls(model, tokenizer, config.batch_size, config.max_model_len)
+        return cls(model, tokenizer, config.batch_size, config.max_model_len, config.park_steps)
 
     def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         """See Engine.generate."""
@@ -53,7 +60,7 @@ class TransformersEngine:
         try:
             while True:
                 pulled: list[Request] = []
-                while not exhausted and len(self._loop) + len(pulled) < self.batch_size:
+                while not exhausted and len(pulled) < self._loop.free(self.batch_size):
                     request = next(source, _END)
                     if isinstance(request, _End):
                         exhausted = True

@@ -55,6 +55,14 @@ class Passes(Protocol):
         """End a row; the last row takes its place."""
         ...
 
+    def take(self, row: int) -> Any:
+        """What the passes keep of a row, which leaves; the last row takes its place."""
+        ...
+
+    def put(self, taken: Any) -> None:
+        """A row that was taken goes on, as the last one."""
+        ...
+
     def clear(self) -> None:
         """End every row."""
         ...
@@ -89,7 +97,15 @@ class WholePasses:
 
     def remove(self, row: int) -> None:
         """See Passes.remove."""
-        _move_last(self._texts, row)
+        self.take(row)
+
+    def take(self, row: int) -> Any:
+        """See Passes.take."""
+        return _taken(self._texts, row)
+
+    def put(self, taken: Any) -> None:
+        """See Passes.put."""
+        self._texts.append(taken)
 
     def clear(self) -> None:
         """See Passes.clear."""
@@ -137,7 +153,15 @@ class SeparatePasses:
 
     def remove(self, row: int) -> None:
         """See Passes.remove."""
-        _move_last(self._rows, row)
+        self.take(row)
+
+    def take(self, row: int) -> Any:
+        """See Passes.take."""
+        return _taken(self._rows, row)
+
+    def put(self, taken: Any) -> None:
+        """See Passes.put."""
+        self._rows.append(taken)
 
     def clear(self) -> None:
         """See Passes.clear."""
@@ -154,8 +178,9 @@ class SeparatePasses:
         return done
 
 
-def _move_last(rows: list[Any], row: int) -> None:
-    """Remove a row; the last one takes its place."""
-    last = rows.pop()
+def _taken(rows: list[Any], row: int) -> Any:
+    """A row, which leaves the list; the last one takes its place."""
+    taken, last = rows[row], rows.pop()
     if row < len(rows):
         rows[row] = last
+    return taken

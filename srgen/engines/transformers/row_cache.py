@@ -73,11 +73,25 @@ class RowCache:
             raise UnsupportedModelError("what the model's layers keep of a batch is not kept by rows")
         if self.state is None:
             self._adopt(state, places)
+        self._add(_Rows(lengths, prompts, [place.tensor for place in places]))
+
+    def take(self, row: int) -> Any:
+        """A row's state, copied; the row leaves, and the last one takes its place."""
+        columns = {limit: columns.copy(row) for limit, columns in self._columns.items()}
+        taken = _Rows([self.lengths[row]], columns, [slot[row : row + 1].clone() for slot in self._slots])
+        self.remove(row)
+        return taken
+
+    def put(self, taken: Any) -> None:
+        """A row that was taken is there again, as the last one."""
+        self._add(taken)
+
+    def _add(self, new: _Rows) -> None:
         for limit, columns in self._columns.items():
-            columns.append(prompts[limit], lengths)
-        for index, place in enumerate(places):
-            self._slots[index] = _with_rows(self._slots[index], self.rows, place.tensor)
-        self.lengths += lengths
+            columns.append(new.columns[limit], new.lengths)
+        for index, tensor in enumerate(new.slots):
+            self._slots[index] = _with_rows(self._slots[index], self.rows, tensor)
+        self.lengths += new.lengths
         self._point()
 
     def remove(self, row: int) -> None:
@@ -121,6 +135,16 @@ class RowCache:
             view = slot[: self.rows]
             place.owner[place.key] = view
             self._places[index] = _Place(place.owner, place.key, view)
+
+
+class _Rows(NamedTuple):
+    """The state of n rows apart from the cache."""
+
+    lengths: list[int]
+    columns: dict[int | None, list[list[Tensor]]]
+    """By the most columns that is kept, each layer's tensors (n, heads, columns, size)."""
+    slots: list[Tensor]
+    """Every other state, (n, ...)."""
 
 
 class _Place(NamedTuple):

@@ -44,33 +44,75 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """What tokens are drawn from: logits (n, V), each row's sampling, and its index of the step (n,)."""
+class Drawn:
+    """A step of n rows whose tokens are drawn, and not yet theirs: a reflection may change them."""
 
+    rows: list[Row]
     logits: Tensor
+    """(n, V) float32, without any correction; they must not change any more."""
+    hidden: Tensor
+    """(n, d)."""
+    top: Top | None
+    """The largest logits, where they are known."""
     sampler: Sampler
-    index: Tensor
+    tokens: list[int]
+    """(n,)."""
+    entropies: list[float]
+    """(n,) in nats; NaN where nobody wants them."""
 
-    def redraw(self, chosen: list[int], rows: list[int], corrected: Tensor | None = None) -> None:
+    def pick(self, index: list[int]) -> Drawn:
+        """Some of the rows, copied."""
+        picked = torch.tensor(index, dtype=torch.int64, device=self.logits.device)
+        return Drawn(
+            [self.rows[i] for i in index],
+            self.logits[picked],
+            self.hidden[picked],
+            None if self.top is None else self.top.pick(picked),
+            self.sampler.rows(picked),
+            [self.tokens[i] for i in index],
+            [self.entropies[i] for i in index],
+        )
+
+    def redraw(self, rows: list[int], corrected: Tensor | None = None) -> None:
         """Draw the tokens of some rows again over the whole vocabulary, from `corrected` (r, V) where given."""
         if not rows:
             return
-        picked = torch.tensor(rows, device=self.index.device)
+        picked = torch.tensor(rows, device=self.logits.device)
         logits = self.logits[picked] if corrected is None else corrected
-        tokens = self.sampler.rows(picked).draw_all(logits, self.index[picked])
-        for row, token in zip(rows, tokens.tolist(), strict=True):
-            chosen[row] = token
+        found = self.sampler.rows(picked).draw_all(logits, _steps(self.rows, logits.device)[picked])
+        for row, token in zip(rows, found.tolist(), strict=True):
+            self.tokens[row] = token
+
+
+def joined(parts: list[Drawn], sampler: Sampler) -> Drawn:
+    """Several steps as one of all their rows."""
+    return Drawn(
+        [row for part in parts for row in part.rows],
+        torch.cat([part.logits for part in parts]),
+        torch.cat([part.hidden for part in parts]),
+        None,
+        sampler,
+        [token for part in parts for token in part.tokens],
+        [value for part in parts for value in part.entropies],
+    )
 
 
 def choose_tokens(
     rows: list[Row], logits: Tensor, hidden: Tensor, sampler: Sampler, processor: SRGenProcessor | None
 ) -> None:
-    """Append each row's next token; logits (n, V) float32, which are kept, hidden (n, d).
+    """Append each row's next token; logits (n, V) float32, which are kept, hidden (n, d)."""
+    drawn, triggered = draw(rows, logits, hidden, sampler, processor)
+    settle(drawn, triggered, processor)
 
-    Everything is fetched from the device in one transfer; a row that triggers or needs its whole vocabulary sorted
-    is drawn again, with the same noise.
+
+def draw(
+    rows: list[Row], logits: Tensor, hidden: Tensor, sampler: Sampler, processor: SRGenProcessor | None
+) -> tuple[Drawn, list[int]]:
+    """Draw each row's next token; the rows that triggered.
+
+    Everything is fetched from the device in one transfer; a row that needs its whole vocabulary sorted is drawn again,
+    with the same noise.
     """
-    step = _Step(logits, sampler, torch.tensor([len(row.tokens) for row in rows], device=logits.device))
     monitored = any(row.request.srgen is not None or row.request.record_entropy for row in rows)
     top = _top(rows, logits, sampler)
     probabilities = None
@@ -78,34 +120,46 @@ def choose_tokens(
     if monitored:
         probabilities, entropies = softmax(logits, sampler.temperature if sampler.tempered else 1.0)
         columns.append(entropies.double())
-    columns += [column.double() for column in sampler.draw(logits, step.index, top, probabilities)]
+    steps = _steps(rows, logits.device)
+    columns += [column.double() for column in sampler.draw(logits, steps, top, probabilities)]
     columns.append(_largest_logit(logits, top).isfinite().double())
-    *rest, drawn, decided, finite = torch.stack(columns).tolist()
+    *rest, found, decided, finite = torch.stack(columns).tolist()
     values = rest[0] if rest else [math.nan] * len(rows)
-    chosen = [int(token) if is_finite else 0 for token, is_finite in zip(drawn, finite, strict=True)]
+    tokens = [int(token) if is_finite else 0 for token, is_finite in zip(found, finite, strict=True)]
     _mark_broken(rows, finite)
-    step.redraw(chosen, [i for i, is_final in enumerate(decided) if not is_final and finite[i]])
-    triggered: list[int] = []
+    drawn = Drawn(rows, logits, hidden, top, sampler, tokens, values)
+    drawn.redraw([i for i, is_final in enumerate(decided) if not is_final and finite[i]])
+    hits = [] if processor is None else processor.triggered(rows, values)
+    return drawn, [i for i in hits if not rows[i].forces]
+
+
+def settle(drawn: Drawn, triggered: list[int], processor: SRGenProcessor | None) -> None:
+    """Append each row's token; those that triggered reflect together, and are drawn again with the same noise."""
+    rows, logits, top = drawn.rows, drawn.logits, drawn.top
+    if processor is not None and triggered:
+        corrected = processor.reflect([rows[i] for i in triggered], logits[triggered])
+        drawn.redraw(triggered, corrected)
+    tokens = zip(rows, drawn.tokens, strict=True)
+    chosen = [row.steering.token(token) if row.steering else token for row, token in tokens]
     if processor is not None:
-        triggered = [i for i in processor.triggered(rows, values) if not rows[i].forces]
-        if triggered:
-            corrected = processor.reflect([rows[i] for i in triggered], logits[triggered])
-            step.redraw(chosen, triggered, corrected)
-    chosen = [row.steering.token(token) if row.steering else token for row, token in zip(rows, chosen, strict=True)]
-    if processor is not None:
-        processor.commit(rows, chosen, Rows(hidden, logits, top))
+        processor.commit(rows, chosen, Rows(drawn.hidden, logits, top))
         if triggered:
             # Out of place: the contexts hold on to the rows as they were.
             logits = logits.index_put((torch.tensor(triggered, device=logits.device),), corrected)
-        top = None if triggered else top
+            top = None
     _keep_logprobs(rows, chosen, logits)
     _keep_signals(rows, chosen, logits, top)
-    for row, token, value in zip(rows, chosen, values, strict=True):
+    for row, token, value in zip(rows, chosen, drawn.entropies, strict=True):
         if row.error is not None:
             continue
         if row.request.record_entropy:
             row.entropies.append(value if row.tokens else math.nan)
         row.tokens.append(token)
+
+
+def _steps(rows: list[Row], device: torch.device) -> Tensor:
+    """(n,): how many tokens each row has."""
+    return torch.tensor([len(row.tokens) for row in rows], device=device)
 
 
 def _largest_logit(logits: Tensor, top: Top | None) -> Tensor:
