@@ -28,9 +28,14 @@ BENCHMARK = Benchmark(
             split="train",
             questions=83,
             revision="69d78a4a2c840e82d69af6bc742bda09005f6316",
+            answers="cb96ef45d39fb671d84e80d12891c85ee6f471f5f4474d9d584223b07024e4ee",
         ),
         "2023": Source(
-            repository="math-ai/amc23", split="test", questions=40, revision="80815d37005feb82cd7f8fbc6901d5d3eff43057"
+            repository="math-ai/amc23",
+            split="test",
+            questions=40,
+            revision="80815d37005feb82cd7f8fbc6901d5d3eff43057",
+            answers="395f5c1282d3240db046ebebbda62ecb1515401edc317595d195891a78895d7c",
         ),
     },
     system_prompt=REASON_AND_BOX,

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from evaluators.benchmarks.dataset_rows import file_rows
 from evaluators.benchmarks.own_questions import content_of
 from evaluators.benchmarks.questions import EMBEDDED, parse_rows
 from evaluators.cli import planned
+from evaluators.hmmt import BENCHMARK as HMMT
 from evaluators.mini import BENCHMARK as MINI
 from evaluators.running import hub_revision
 from evaluators.running.devices import with_number_format
@@ -243,12 +245,38 @@ def test_foreign_questions_are_filed_under_their_own_name(
 def test_where_the_content_is_not_known_the_number_of_questions_tells(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    common = ["--model_path", tiny, "--version", "2025", "--dataset_path"]
+    common = ["--model_path", tiny, "--version", "feb2025", "--dataset_path"]
     path = problems(tmp_path / "q.jsonl", 30)
-    assert folder_of(AIME, *common, path).startswith("results/aime-2025/")
+    assert folder_of(HMMT, *common, path).startswith("results/hmmt-feb2025/")
     assert not caplog.records
     path = problems(tmp_path / "r.jsonl", 29)
-    assert folder_of(AIME, *common, path).startswith("results/aime-r/")
+    assert folder_of(HMMT, *common, path).startswith("results/hmmt-r/")
+
+
+AIME_2025 = (
+    *(70, 588, 16, 117, 279, 504, 821, 77, 62, 81, 259, 510, 204, 60, 735),
+    *(468, 49, 82, 106, 336, 293, 237, 610, 149, 907, 113, 19, 248, 104, 240),
+)
+"""The answers of AIME I and II 2025, as the MAA published them."""
+
+
+def test_a_version_is_known_by_its_answers_where_copies_word_the_questions_differently(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def file(name: str, answers: Iterable[int]) -> str:
+        path = tmp_path / name
+        path.write_text(
+            "".join(json.dumps({"problem": f"Problem {i}", "answer": a}) + "\n" for i, a in enumerate(answers))
+        )
+        return str(path)
+
+    common = ["--model_path", tiny, "--version", "2025", "--dataset_path"]
+    assert folder_of(AIME, *common, file("copy.jsonl", AIME_2025[::-1])).startswith("results/aime-2025/")
+    assert not caplog.records
+    assert folder_of(AIME, *common, file("other.jsonl", (71, *AIME_2025[1:]))).startswith("results/aime-other/")
+    assert "are not those of aime 2025: the run is called aime-other" in caplog.text
+    common[3] = "2026"
+    assert folder_of(AIME, *common, file("copy.jsonl", AIME_2025)).startswith("results/aime-2025/")
 
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -40,6 +40,8 @@ class Source:
     revision: str | None = None
     content: str | None = None
     """Hash of its questions (`own_questions.content_of`); None where no copy was at hand to take it from."""
+    answers: str | None = None
+    """Hash of its answers (`own_questions.answers_of`), where public copies word the questions differently."""
     gated: bool = False
 
 

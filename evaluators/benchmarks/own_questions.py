@@ -22,6 +22,11 @@ def content_of(questions: Sequence[Question]) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
+def answers_of(questions: Sequence[Question]) -> str:
+    """SHA-256 of the answers alone: equal for every public copy of a set with whole answers, however it words them."""
+    return hashlib.sha256("\n".join(sorted(q.gold.strip() for q in questions)).encode()).hexdigest()
+
+
 def source_of(benchmark: Benchmark, version: str | None) -> Source | None:
     """Where that version (None is the default one) lives on the hub; None for an embedded benchmark.
 
@@ -84,7 +89,7 @@ def _settled_file(benchmark: Benchmark, data: DataConfig, questions: Sequence[Qu
         log.warning("--split has no effect on a single file")
         data = dataclasses.replace(data, split=None)
     content = content_of(questions)
-    version = _version_of(benchmark, data, content, len(questions))
+    version = _version_of(benchmark, data, questions, content)
     asked = data.version or (next(iter(benchmark.versions)) if len(benchmark.versions) > 1 else None)
     if version != asked:
         log.warning(
@@ -96,12 +101,19 @@ def _settled_file(benchmark: Benchmark, data: DataConfig, questions: Sequence[Qu
     return dataclasses.replace(data, version=version, questions=content)
 
 
-def _version_of(benchmark: Benchmark, data: DataConfig, content: str, count: int) -> str | None:
-    """The version that has this content, else the file's name; by their number where the content is not known."""
+def _version_of(benchmark: Benchmark, data: DataConfig, questions: Sequence[Question], content: str) -> str | None:
+    """The version that has this content or these answers, else the file's name.
+
+    Where neither is known of the version asked for, the number of questions decides.
+    """
     known = {source.content: name for name, source in benchmark.versions.items()} | {benchmark.content: None}
     if content in known:
         return known[content] if len(benchmark.versions) > 1 else None
-    source = asked_source(benchmark, data)
-    if source is not None and source.content is None and source.questions == count:
+    answers = answers_of(questions)
+    for name, source in benchmark.versions.items():
+        if source.answers == answers:
+            return name
+    asked = asked_source(benchmark, data)
+    if asked is not None and asked.content is asked.answers is None and asked.questions == len(questions):
         return data.version
     return file_name(benchmark, str(data.dataset_path))
