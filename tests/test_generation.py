@@ -162,7 +162,7 @@ def test_impossible_triggers_leave_the_base_output(model, sampling: Sampling) ->
     assert not any(c.reflections for c in never)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     batch_size=st.integers(1, 7),

@@ -59,7 +59,7 @@ def preemptions(engine: VLLMEngine) -> int:
 def test_generations_and_triggers_are_those_of_the_transformers_engine(
     engine: VLLMEngine, transformers_engine: TransformersEngine
 ) -> None:
-    work = requests(max_new_tokens=256)
+    work = requests(max_new_tokens=160)
     before = preemptions(engine)
     ours = run(engine, work)
     assert preemptions(engine) > before
