@@ -37,7 +37,7 @@ from srgen.command_line import command, given
 from srgen.config import Sampling, SRGenConfig
 from srgen.demo_model import DEMO, resolve_model_path
 from srgen.errors import ConfigError
-from srgen.methods.registry import SRGEN, check_only_shifts, methods
+from srgen.methods.registry import SRGEN, check_rewrites_nothing, methods
 from srgen.thinking import steers
 
 log = logging.getLogger(__name__)
@@ -216,9 +216,9 @@ def check_methods(config: RunConfig) -> None:
         if backend not in METHOD_BACKENDS:
             raise ConfigError(f"{method.name} runs with --backend {' or '.join(METHOD_BACKENDS)}, not {backend}")
         if backend != "transformers":
-            check_only_shifts(method)
-    if steers(sampling) and backend != "transformers":
-        raise ConfigError("--thinking_budget and --ignore_end go with --backend transformers")
+            check_rewrites_nothing(method)
+    if steers(sampling) and backend not in METHOD_BACKENDS:
+        raise ConfigError(f"--thinking_budget and --ignore_end go with --backend {' or '.join(METHOD_BACKENDS)}")
     if sampling.top_h and backend in ("vllm", "openai"):
         raise ConfigError(f"--top_h goes with --backend transformers: {backend} has no such sampling")
     if config.execution.record_signals and backend not in SIGNAL_BACKENDS:

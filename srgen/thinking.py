@@ -6,12 +6,13 @@ Budget forcing is that of s1 (Muennighoff et al., arXiv 2501.19393): the first e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from srgen.config import Sampling
 from srgen.errors import ConfigError
+from srgen.methods.contract import Method, Steer
 
 MARKERS = (
     ("<think>", "</think>"),
@@ -110,6 +111,22 @@ class Steering:
 def steers(sampling: Sampling) -> bool:
     """Whether the sampling asks for any of it."""
     return sampling.thinking_budget is not None or sampling.ignore_end > 0
+
+
+def steer_of(sampling: Sampling, methods: Sequence[Method], tokenizer: Any, prompt: Sequence[int]) -> Steer | None:
+    """What forces tokens upon a sample with this prompt: its sampling, else one of its methods, else nothing.
+
+    Raises ConfigError where the tokenizer's model has no thinking markers.
+    """
+    if steers(sampling):
+        return Steering(Thinking.of(tokenizer), sampling.thinking_budget, sampling.ignore_end, prompt)
+    found = (method.steer(tokenizer, prompt) for method in methods)
+    return next((steer for steer in found if steer is not None), None)
+
+
+def forced_reports(methods: Sequence[Method], steer: Steer | None) -> dict[str, Mapping[str, float]]:
+    """What the methods that force tokens report of a sample, by their names."""
+    return {} if steer is None else {method.name: steer.report for method in methods if method.forces_tokens}
 
 
 def _is_open(thinking: Thinking, prompt: Sequence[int]) -> bool:

@@ -238,7 +238,10 @@ def test_values_from_the_environment_are_announced(
         (["--dtype", "int4"], "--dtype must be one of auto, float32, bfloat16, float16"),
         (["--chat_template_kwargs", "yes"], "--chat_template_kwargs must be a JSON object such as"),
         (["--thinking_budget", "-1"], "thinking_budget must be at least 0 tokens"),
-        (["--ignore_end", "1", "--backend", "vllm"], "--ignore_end go with --backend transformers"),
+        (
+            ["--ignore_end", "1", "--backend", "openai", "--base_url", "http://localhost:1"],
+            "--ignore_end go with --backend transformers or vllm",
+        ),
         (["--prompt_style", "fewshot"], "--prompt_style fewshot and --few_shot FILE go together"),
         (["--prompt_style", "fewshot", "--few_shot", "none.json"], "the few-shot file none.json cannot be read"),
         (

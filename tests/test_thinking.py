@@ -16,7 +16,7 @@ from srgen.chat import encode, encode_request
 from srgen.engines.openai import _reasoning
 from srgen.engines.transformers.engine import TransformersEngine
 from srgen.methods.budget_forcing import BudgetForcing
-from srgen.methods.registry import check_combination, check_only_shifts
+from srgen.methods.registry import check_combination
 from srgen.methods.slot import Slot
 from srgen.thinking import ASK, GO_ON, Thinking
 
@@ -147,8 +147,6 @@ def test_what_does_not_force_or_forces_twice_is_a_sentence() -> None:
         BudgetForcing(tokens=-1)
     with pytest.raises(ConfigError, match="both force tokens"):
         check_combination(False, (BudgetForcing(),), steered=True)
-    with pytest.raises(ConfigError, match="forces tokens, which only the transformers engine can do"):
-        check_only_shifts(BudgetForcing())
 
 
 def test_forced_tokens_are_not_reflected_on_and_rows_do_not_disturb_each_other(engine: TransformersEngine) -> None:

@@ -71,11 +71,10 @@ def check_combination(uses_srgen: bool, chosen: Sequence[Method], steered: bool 
         raise ConfigError(f"{forcing[0]} and {forcing[1]} both force tokens; use one of the two")
 
 
-def check_only_shifts(method: Method) -> None:
-    """Raise ConfigError for a method that needs the transformers engine: others only shift rows."""
-    if method.changes_rows or method.forces_tokens:
-        what = "rewrites rows" if method.changes_rows else "forces tokens"
-        raise ConfigError(f"{method.name} {what}, which only the transformers engine can do")
+def check_rewrites_nothing(method: Method) -> None:
+    """Raise ConfigError for a method that needs the transformers engine: others shift rows and force tokens only."""
+    if method.changes_rows:
+        raise ConfigError(f"{method.name} rewrites rows, which only the transformers engine can do")
 
 
 def _of_this_package() -> list[type[Method]]:

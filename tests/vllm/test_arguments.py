@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srgen import ConfigError, SRGenConfig
+from srgen import ConfigError, Sampling, SRGenConfig
 from srgen.engines import EngineConfig, load_engine
 from srgen.engines.vllm import version as vllm_version
 from srgen.engines.vllm.arguments import Arguments, from_extra_args, to_extra_args
+from srgen.methods.budget_forcing import BudgetForcing
+from srgen.methods.slot import Slot
 from srgen.serve_vllm import command, main
 
 CONFIGS = st.builds(
@@ -28,13 +30,20 @@ CONFIGS = st.builds(
 
 @given(CONFIGS)
 def test_parameters_survive_the_way_to_the_worker(config: SRGenConfig) -> None:
-    flat = to_extra_args(config, "a tag")
+    flat = to_extra_args(Arguments(config, "a tag"))
     assert all(type(value) in (str, int, float) for value in flat.values()), "vllm_xargs takes nothing else"
     assert from_extra_args(flat) == Arguments(config, "a tag")
 
 
 def test_every_parameter_is_carried() -> None:
-    assert {f"srgen_{field.name}" for field in dataclasses.fields(SRGenConfig)} < set(to_extra_args(SRGenConfig(), ""))
+    carried = set(to_extra_args(Arguments(SRGenConfig(), None)))
+    assert {f"srgen_{field.name}" for field in dataclasses.fields(SRGenConfig)} < carried
+
+
+def test_forced_tokens_and_methods_are_carried() -> None:
+    forcing = Sampling(thinking_budget=0, ignore_end=2)
+    asked = Arguments(SRGenConfig(), None, (Slot(), BudgetForcing(waits=1)), signals=True, forcing=forcing)
+    assert from_extra_args(to_extra_args(asked)) == asked
 
 
 @pytest.mark.parametrize("extra", [None, {}, {"srgen": 0}, {"srgen": "off"}, {"session_id": "x"}])
@@ -49,6 +58,8 @@ def test_a_request_is_plain_unless_it_asks(extra: dict | None) -> None:
         ({"srgen": 1, "srgen_times": 0}, "times must be at least 1"),
         ({"srgen": 1, "srgen_lr": "fast"}, "lr must be of type float, not 'fast'"),
         ({"srgen": 1, "srgen_adaptive_entropy": 7}, "adaptive_entropy must be of type bool"),
+        ({"srgen": 1, "srgen_ignore_end": -1}, "ignore_end must be at least 0"),
+        ({"srgen": 1, "srgen_thinking_budget": "much"}, "srgen_thinking_budget must be of type int"),
         ({"srgen": "maybe"}, "srgen must be of type bool"),
         ({"srgen_times": 3}, "'srgen_times' has no effect without 'srgen': 1"),
     ],

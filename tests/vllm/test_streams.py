@@ -21,6 +21,7 @@ from srgen.method.entropy import entropy
 from srgen.method.processor import Record, SRGenProcessor
 from srgen.method.readout import Readout
 from srgen.method.rows import Rows
+from srgen.methods.budget_forcing import BudgetForcing
 from srgen.methods.contract import Method
 from srgen.methods.slot import Slot
 
@@ -199,3 +200,48 @@ def test_a_request_whose_prompt_was_skipped_goes_on_and_says_so(
     batch = {"a": Sequence([3, 1, 4, 1], 4, computed=2)}
     run_step(streams, readout, batch, {"a": 2})
     assert "request a skipped rows" in caplog.text
+
+
+class Forcing:
+    """Forces the tokens 7 and 8 after the first two; counts what it is asked about."""
+
+    def __init__(self) -> None:
+        self.drawn: list[int] = []
+
+    @property
+    def forces(self) -> bool:
+        return len(self.drawn) in (2, 3)
+
+    @property
+    def report(self) -> dict[str, float]:
+        return {"asked": float(len(self.drawn))}
+
+    def token(self, drawn: int) -> int:
+        self.drawn.append(drawn)
+        return {3: 7, 4: 8}.get(len(self.drawn), drawn)
+
+
+def test_tokens_are_forced_once_each_and_never_reflected_on(readout: Readout) -> None:
+    always = SRGenConfig(adaptive_entropy=False, entropy_threshold=0.0, max_retries=9, lr=0.05)
+    streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
+    steer, forcing = Forcing(), BudgetForcing()
+    streams.admit("it", Arguments(always, "it", (forcing,)), 0.0, steer)
+    streams.admit("other", Arguments(always, "other"), 0.0)
+    batch = {"other": Sequence([4, 5], 2), "it": Sequence([1, 2, 3], 3)}
+    for step in range(6):
+        if step == 3:  # Preempted: its first rows are computed again, in two chunks, and no token is asked for twice.
+            batch["it"].computed = 0
+            run_step(streams, readout, batch, {"it": 2})
+            assert streams.steer(torch.tensor([9])).tolist() == [9]
+        logits = run_step(streams, readout, batch, {k: len(s.tokens) - s.computed for k, s in batch.items()})
+        drawn = torch.stack([logits[key] for key in batch]).argmax(-1)
+        for key, token in zip(batch, streams.steer(drawn).tolist(), strict=True):
+            batch[key].tokens.append(token)
+    assert batch["it"].tokens[5:7] == [7, 8]
+    assert len(steer.drawn) == 6
+    streams.finish(["it", "other"])
+    mine, other = streams.take(["it", "other"])
+    assert mine is not None and other is not None
+    assert [reflection.position for reflection in mine.reflections] == [1, 4, 5]
+    assert [reflection.position for reflection in other.reflections] == [1, 2, 3, 4, 5]
+    assert mine.reports == {"budget_forcing": {"asked": 6.0}}

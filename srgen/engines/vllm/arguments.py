@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from srgen.config import SRGenConfig, parse_value
+from srgen.config import Sampling, SRGenConfig, parse_value
 from srgen.errors import ConfigError
 from srgen.methods.contract import Method
-from srgen.methods.registry import check_only_shifts, methods
+from srgen.methods.registry import check_rewrites_nothing, methods
+from srgen.thinking import steers
 
 SWITCH = "srgen"
 PREFIX = "srgen_"
@@ -28,6 +29,10 @@ METHODS = "srgen_methods"
 """Further methods as JSON: parameters by the method's name, in the order in which they begin."""
 
 
+FORCING = ("thinking_budget", "ignore_end")
+"""Settings of srgen.config.Sampling that force tokens, in keys with PREFIX."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """What a request asks of the worker."""
@@ -36,20 +41,24 @@ class Arguments:
     tag: str | None
     methods: tuple[Method, ...] = ()
     signals: bool = False
+    forcing: Sampling = field(default_factory=Sampling)
+    """Its FORCING; the rest of the sampling is vLLM's."""
 
 
-def to_extra_args(
-    config: SRGenConfig, tag: str, chosen: Sequence[Method] = (), *, signals: bool = False
-) -> dict[str, str | int | float]:
+def to_extra_args(arguments: Arguments) -> dict[str, str | int | float]:
     """The keys of a request, booleans as 0 and 1; None, always a default, is left out."""
-    values = dataclasses.asdict(config)
+    values = dataclasses.asdict(arguments.config)
+    values |= {name: getattr(arguments.forcing, name) for name in FORCING if steers(arguments.forcing)}
     flat = {
         PREFIX + name: int(value) if isinstance(value, bool) else value
         for name, value in values.items()
         if value is not None
     }
-    further = {METHODS: json.dumps({method.name: method.as_dict() for method in chosen})} if chosen else {}
-    return {SWITCH: 1, TAG: tag, SIGNALS: int(signals), **further, **flat}
+    if arguments.methods:
+        flat[METHODS] = json.dumps({method.name: method.as_dict() for method in arguments.methods})
+    if arguments.tag is not None:
+        flat[TAG] = arguments.tag
+    return {SWITCH: 1, SIGNALS: int(arguments.signals), **flat}
 
 
 def from_extra_args(extra: Mapping[str, Any] | None) -> Arguments | None:
@@ -69,7 +78,10 @@ def from_extra_args(extra: Mapping[str, Any] | None) -> Arguments | None:
     values = {key.removeprefix(PREFIX): value for key, value in given.items()}
     # Over HTTP a switch is a number: vllm_xargs knows no booleans.
     values = {name: _text(value) if kinds.get(name) == "bool" else value for name, value in values.items()}
-    return Arguments(SRGenConfig.from_mapping(values), None if tag is None else str(tag), chosen, signals)
+    forced = {name: parse_value(PREFIX + name, values.pop(name), "int") for name in FORCING if name in values}
+    return Arguments(
+        SRGenConfig.from_mapping(values), None if tag is None else str(tag), chosen, signals, Sampling(**forced)
+    )
 
 
 def _methods(text: Any) -> tuple[Method, ...]:
@@ -80,7 +92,7 @@ def _methods(text: Any) -> tuple[Method, ...]:
     except (TypeError, ValueError, KeyError) as error:
         raise ConfigError(f"{METHODS} must be JSON, known parameters by a known method's name: {error}") from None
     for method in chosen:
-        check_only_shifts(method)
+        check_rewrites_nothing(method)
     return chosen
 
 

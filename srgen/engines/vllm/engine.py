@@ -16,11 +16,11 @@ from srgen.config import SRGenConfig
 from srgen.demo_model import resolve_model_path
 from srgen.engines import EngineConfig
 from srgen.engines.base import Completion, FinishReason, Reflection, Request, TokenLogprobs
-from srgen.engines.vllm.arguments import to_extra_args
+from srgen.engines.vllm.arguments import Arguments, to_extra_args
 from srgen.engines.vllm.version import ADMISSION, WORKER, require_vllm
 from srgen.errors import ConfigError
 from srgen.method.processor import Record
-from srgen.thinking import steers
+from srgen.thinking import steer_of
 
 CPU_CACHE_BYTES = 2 << 30
 """KV cache on a CPU, where a fraction of the machine's memory is too much to take unasked."""
@@ -34,13 +34,16 @@ class _Flight:
 
     request: Request
     prompt: list[int]
+    steered: bool
+    """Tokens may be forced upon it."""
     started: float = field(default_factory=time.monotonic)
 
     @property
     def followed(self) -> bool:
         """The worker keeps statistics of it."""
         request = self.request
-        return request.srgen is not None or request.record_entropy or request.record_signals or bool(request.methods)
+        wants = request.srgen is not None or request.record_entropy or request.record_signals
+        return wants or self.steered or bool(request.methods)
 
 
 class VLLMEngine:
@@ -112,8 +115,6 @@ class VLLMEngine:
 
     def _admit(self, request: Request) -> list[Completion]:
         """Hand a request to vLLM; the completion of one that cannot be begun."""
-        if steers(request.sampling):
-            raise ConfigError("thinking_budget and ignore_end need the transformers engine")
         if request.sampling.top_h:
             raise ConfigError("top_h needs the transformers engine: vLLM has no such sampling")
         prompt = encode_request(self._tokenizer, request)
@@ -125,7 +126,8 @@ class VLLMEngine:
                     id=request.id, prompt_tokens=len(prompt), token_ids=(), text="", finish_reason="error", error=reason
                 )
             ]
-        self._flights[request.id] = flight = _Flight(request, prompt)
+        steered = steer_of(request.sampling, request.methods, self._tokenizer, prompt) is not None
+        self._flights[request.id] = flight = _Flight(request, prompt, steered)
         self._engine.add_request(request.id, {"prompt_token_ids": prompt}, sampling_parameters(flight, limit))
         return []
 
@@ -214,7 +216,7 @@ def sampling_parameters(flight: _Flight, limit: int) -> Any:
     options: dict[str, Any] = {}
     if flight.followed:
         options["extra_args"] = to_extra_args(
-            request.srgen or WATCHER, request.id, request.methods, signals=request.record_signals
+            Arguments(request.srgen or WATCHER, request.id, request.methods, request.record_signals, sampling)
         )
         options["skip_reading_prefix_cache"] = True
     return SamplingParams(

@@ -22,7 +22,8 @@ from srgen.method.entropy import entropy
 from srgen.method.processor import Record, SRGenProcessor
 from srgen.method.rows import Rows
 from srgen.method.signals import row_signals
-from srgen.methods.contract import Method
+from srgen.methods.contract import Method, Steer
+from srgen.thinking import forced_reports
 
 UNTAKEN = 4096
 """Statistics of ended requests that are kept until somebody takes them; the oldest are dropped first."""
@@ -55,6 +56,9 @@ class _Stream:
     tag: str | None
     prompt: _Prompt | None = None
     """What has come of the prompt, for methods that begin when all of it is there; None once they have."""
+    methods: tuple[Method, ...] = ()
+    steer: Steer | None = None
+    """What forces tokens upon it."""
     signals: list[Tensor] | None = None
     """(3,) float16 of each row that a token was drawn from, on the device; None where nobody wants them."""
     absorbed: int = 0
@@ -79,26 +83,39 @@ class SRGenStreams:
         self._methods = methods
         self._streams: dict[str, _Stream] = {}
         self._untaken: dict[str, Record] = {}
+        self._steered: list[tuple[int, Steer]] = []
+        """Rows of the step just followed whose token may be another than the one that is drawn."""
 
     def __len__(self) -> int:
         return len(self._streams)
 
-    def admit(self, key: str, arguments: Arguments, temperature: float) -> None:
-        """Begin a request at sampling temperature `temperature` (0 is greedy). One that is resumed goes on."""
+    def admit(self, key: str, arguments: Arguments, temperature: float, steer: Steer | None = None) -> None:
+        """Begin a request at sampling temperature `temperature` (0 is greedy). One that is resumed goes on.
+
+        `steer` is what forces tokens upon it.
+        """
         if key in self._streams:
             return
         tau = temperature or 1.0
         nothing = torch.empty(0, 0)
         self._processor.admit(key, arguments.config, tau, (), nothing)
-        prompt = _Prompt(arguments.methods) if arguments.methods else None
-        self._streams[key] = _Stream(tau, arguments.tag, prompt, [] if arguments.signals else None)
+        working = tuple(method for method in arguments.methods if method.works_on_rows)
+        self._streams[key] = _Stream(
+            tau,
+            arguments.tag,
+            _Prompt(working) if working else None,
+            arguments.methods,
+            steer,
+            [] if arguments.signals else None,
+        )
 
     def finish(self, keys: Iterable[str]) -> None:
         """End requests; the statistics of tagged ones wait to be taken."""
         for key in keys:
             stream = self._streams.pop(key, None)
             if stream is not None:
-                reports, signals = self._methods.release(key), _bytes(stream.signals)
+                reports = {**self._methods.release(key), **forced_reports(stream.methods, stream.steer)}
+                signals = _bytes(stream.signals)
                 record = replace(self._processor.release(key), reports=reports, signals=signals)
                 if stream.tag is not None:
                     self._untaken[stream.tag] = record
@@ -113,6 +130,7 @@ class SRGenStreams:
 
     def step(self, step: Step, logits: Tensor) -> Tensor:
         """The step's logits (one row per segment, V), with the rows that triggered corrected in a float32 copy."""
+        self._steered = []
         rows = [row for row, segment in enumerate(step.segments) if segment.key in self._streams]
         if not rows:
             return logits
@@ -131,6 +149,8 @@ class SRGenStreams:
         drawn = self._newly_drawn(segments)
         triggered, corrected = self._monitor(segments, drawn, entropies, raw)
         self._keep_signals(segments, drawn, raw, triggered, corrected)
+        steers = [(rows[row], self._streams[segments[row].key].steer) for row in drawn]
+        self._steered = [(row, steer) for row, steer in steers if steer is not None]
         self._hold(segments, _Held(raw, hidden if keep_hidden else None))
         if corrected is None and not shifted:
             return logits
@@ -140,6 +160,15 @@ class SRGenStreams:
         if corrected is not None:
             result[[rows[hit] for hit in triggered]] = corrected
         return result
+
+    def steer(self, drawn: Tensor) -> Tensor:
+        """The step's tokens (one per row of its logits), given those that were drawn from its logits."""
+        steered, self._steered = self._steered, []
+        if not steered:
+            return drawn
+        rows = torch.tensor([row for row, _ in steered], device=drawn.device)
+        tokens = [steer.token(token) for (_, steer), token in zip(steered, drawn[rows].tolist(), strict=True)]
+        return drawn.index_copy(0, rows, torch.tensor(tokens, dtype=drawn.dtype, device=drawn.device))
 
     def _read_prompts(self, segments: Sequence[Segment], step: Step) -> None:
         """Collect prompts whose methods have not begun; those that are complete begin, and SRGen gets their rows."""
@@ -242,10 +271,16 @@ class SRGenStreams:
         """Those of the `rows` that tokens are drawn from that triggered, and their corrected logits."""
         keys = [segments[row].key for row in rows]
         hits = self._processor.triggered(keys, [entropies[row] for row in rows])
+        hits = [hit for hit in hits if not self._forces(keys[hit])]
         if not hits:
             return [], None
         triggered = [rows[hit] for hit in hits]
         return triggered, self._processor.reflect([keys[hit] for hit in hits], raw[triggered])
+
+    def _forces(self, key: str) -> bool:
+        """Whether the request's next token is known, whatever is drawn."""
+        steer = self._streams[key].steer
+        return steer is not None and steer.forces
 
     def _hold(self, segments: Sequence[Segment], held: _Held) -> None:
         for row, segment in enumerate(segments):

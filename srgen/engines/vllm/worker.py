@@ -7,6 +7,7 @@ and sampling, and corrects the raw logits, before any penalty, mask, temperature
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -19,17 +20,22 @@ from vllm.tokenizers import cached_tokenizer_from_config
 
 from srgen.chat import marker_tokens
 from srgen.engines.method_rows import MethodRows
-from srgen.engines.vllm.arguments import from_extra_args
+from srgen.engines.vllm.arguments import Arguments, from_extra_args
 from srgen.engines.vllm.readout import vllm_readout
 from srgen.engines.vllm.steps import Step, v1_step, v1_without_discarded_draws, v2_step
 from srgen.engines.vllm.streams import SRGenStreams
 from srgen.errors import ConfigError
 from srgen.method.processor import SRGenProcessor
+from srgen.methods.contract import Steer
+from srgen.thinking import steer_of
 
 if current_platform.is_cpu():
     from vllm.v1.worker.cpu_worker import CPUWorker as PlatformWorker
 else:
     from vllm.v1.worker.gpu_worker import Worker as PlatformWorker
+
+
+logger = logging.getLogger(__name__)
 
 
 class SRGenWorker(PlatformWorker):  # type: ignore[misc]
@@ -48,7 +54,9 @@ class SRGenWorker(PlatformWorker):  # type: ignore[misc]
         with torch.inference_mode():
             readout = vllm_readout(model, self._compute_logits, get_tp_group().device_group)
         tokenizer = cached_tokenizer_from_config(self.model_config)
+        self._tokenizer = tokenizer
         self._streams = SRGenStreams(SRGenProcessor(readout, marker_tokens(tokenizer)), MethodRows(readout))
+        self._steer_draws(self.model_runner.sampler)
         if self.use_v2_model_runner:
             # This runner computes logits inside `sample_tokens`, out of a worker's sight.
             model.compute_logits = self._corrected_logits
@@ -60,7 +68,8 @@ class SRGenWorker(PlatformWorker):  # type: ignore[misc]
             parameters = request.sampling_params
             arguments = None if parameters is None else from_extra_args(parameters.extra_args)
             if arguments is not None:
-                self._streams.admit(request.req_id, arguments, parameters.temperature)
+                steer = self._steer(request.req_id, arguments, request.prompt_token_ids or ())
+                self._streams.admit(request.req_id, arguments, parameters.temperature, steer)
         return super().execute_model(scheduler_output)
 
     @torch.inference_mode()
@@ -84,6 +93,24 @@ class SRGenWorker(PlatformWorker):  # type: ignore[misc]
         Dictionaries, because what crosses vLLM's processes loses its type.
         """
         return [None if record is None else dataclasses.asdict(record) for record in self._streams.take(tags)]
+
+    def _steer(self, key: str, arguments: Arguments, prompt: Sequence[int]) -> Steer | None:
+        try:
+            return steer_of(arguments.forcing, arguments.methods, self._tokenizer, prompt)
+        except ConfigError as error:
+            # An error here would end the whole engine; ours asks before it hands a request over.
+            logger.warning("request %s: %s; its tokens are left as they are drawn", key, error)
+            return None
+
+    def _steer_draws(self, sampler: Any) -> None:
+        """Put forced tokens in the place of drawn ones, before either runner's sampler looks at their logprobs."""
+        draw = sampler.sample
+
+        def sample(*arguments: Any, **options: Any) -> tuple[Tensor, Any]:
+            drawn, processed = draw(*arguments, **options)
+            return self._streams.steer(drawn), processed
+
+        sampler.sample = sample
 
     def _corrected_logits(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self._compute_logits(hidden)
