@@ -11,6 +11,7 @@ import torch
 from srgen.engines.base import Completion, FinishReason, Reflection
 from srgen.engines.method_rows import Reports
 from srgen.engines.transformers.token_choice import Row
+from srgen.thinking import forced_reports
 
 
 class Answers:
@@ -53,7 +54,7 @@ class Answers:
             text=text,
             finish_reason=reason,
             reflections=reflections,
-            reports={**reports, **_forced(row)},
+            reports={**reports, **forced_reports(row.request.methods, row.steering)},
             error=row.error,
             entropies=tuple(row.entropies) if row.request.record_entropy else None,
             signals=_signals(row),
@@ -63,12 +64,6 @@ class Answers:
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
-
-
-def _forced(row: Row) -> Reports:
-    """What the method that forces the row's tokens reports."""
-    forcing = [method.name for method in row.request.methods if method.forces_tokens]
-    return {} if row.steering is None else dict.fromkeys(forcing, row.steering.report)
 
 
 def _signals(row: Row) -> bytes | None:

@@ -21,8 +21,7 @@ from srgen.engines.transformers.token_choice import Drawn, Row, draw, joined, se
 from srgen.method.processor import SRGenProcessor
 from srgen.method.readout import Readout, readout_of
 from srgen.method.sampling import Sampler
-from srgen.methods.contract import Steer
-from srgen.thinking import Steering, Thinking, steers
+from srgen.thinking import steer_of
 
 
 class DecodeLoop:
@@ -149,20 +148,12 @@ class DecodeLoop:
         prompt = encode_request(self._tokenizer, request)
         limit = min(request.sampling.max_new_tokens, self._max_length - len(prompt))
         if prompt and limit > 0:
-            return Row(request, prompt, limit, steering=self._steering(request, prompt))
+            steering = steer_of(request.sampling, request.methods, self._tokenizer, prompt)
+            return Row(request, prompt, limit, steering=steering)
         reason = f"the prompt has {len(prompt)} tokens, and the model takes 1 to {self._max_length - 1}"
         return Completion(
             id=request.id, prompt_tokens=len(prompt), token_ids=(), text="", finish_reason="error", error=reason
         )
-
-    def _steering(self, request: Request, prompt: list[int]) -> Steer | None:
-        """What forces tokens upon the request's sample."""
-        sampling = request.sampling
-        if steers(sampling):
-            thinking = Thinking.of(self._tokenizer)
-            return Steering(thinking, sampling.thinking_budget, sampling.ignore_end, prompt)
-        found = (method.steer(self._tokenizer, prompt) for method in request.methods)
-        return next((steer for steer in found if steer is not None), None)
 
     def _prefill(self, rows: list[Row]) -> list[Completion]:
         logits, hidden = self._passes.admit([row.prompt for row in rows])
