@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate
 
-from evaluators.analysis import choosers, stopping
+from evaluators.analysis import choosers, stopping, weighted_votes
 from evaluators.analysis.metrics import RIGHT, SILENT, cons_curve
 
 Question = list[tuple[int, float, int]]
@@ -59,9 +59,12 @@ def weighted(part: Question) -> float:
     return vote([(group, score) for group, score, _ in part])
 
 
-def top_half(part: Question) -> float:
-    voters = ranked(part)
-    return vote([(group, score) for group, score, _ in voters[: max(1, round(0.5 * len(voters)))]])
+def of_best(share: float) -> Callable[[Question], float]:
+    def choose(part: Question) -> float:
+        voters = ranked(part)
+        return vote([(group, score) for group, score, _ in voters[: max(1, round(share * len(voters)))]])
+
+    return choose
 
 
 def arrays(question: Question) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -78,21 +81,27 @@ def test_best_of_k(question: Question) -> None:
 
 @pytest.mark.parametrize(
     ("weights", "choose"),
-    [(choosers.borda, borda), (choosers.by_score, weighted), (choosers.by_best(0.5), top_half)],
-    ids=["borda", "weighted", "deepconf"],
+    [
+        (weighted_votes.borda, borda),
+        (weighted_votes.by_score, weighted),
+        *((weighted_votes.by_best(share), of_best(share)) for share in (0.1, 0.5, 0.9)),
+    ],
+    ids=["borda", "weighted", "deepconf_10", "deepconf_50", "deepconf_90"],
 )
 @given(question=QUESTIONS)
-def test_weighted_votes(weights: choosers.Weights, choose: Callable[[Question], float], question: Question) -> None:
+def test_weighted_votes(
+    weights: weighted_votes.Weights, choose: Callable[[Question], float], question: Question
+) -> None:
     classes, scores, _ = arrays(question)
-    found = choosers.weighted_curve(classes, scores, weights)[0]
-    assert found == pytest.approx([expected(question, k, choose) for k in choosers.sizes(len(question))])
+    found = weighted_votes.weighted_curve(classes, scores, weights)[0]
+    assert found == pytest.approx([expected(question, k, choose) for k in weighted_votes.sizes(len(question))])
 
 
 @given(QUESTIONS)
 def test_equal_weights_are_cons(question: Question) -> None:
     classes, scores, _ = arrays(question)
-    found = choosers.weighted_curve(classes, np.ones_like(scores), choosers.by_score)[0]
-    assert found == pytest.approx(cons_curve(classes)[0][[k - 1 for k in choosers.sizes(len(question))]])
+    found = weighted_votes.weighted_curve(classes, np.ones_like(scores), weighted_votes.by_score)[0]
+    assert found == pytest.approx(cons_curve(classes)[0][[k - 1 for k in weighted_votes.sizes(len(question))]])
 
 
 @pytest.mark.parametrize("m", [1, 2, 3])
@@ -119,8 +128,8 @@ def test_large_subsets_are_near_what_they_stand_for() -> None:
     """40 of 80 questions' samples right, with scores that say nothing: the weighted vote is the plain one."""
     rng = np.random.default_rng(0)
     classes = rng.integers(0, 4, size=(80, 24))
-    sampled = choosers.weighted_curve(classes, np.ones(classes.shape), choosers.by_score)
-    exact = cons_curve(classes)[:, [k - 1 for k in choosers.sizes(24)]]
+    sampled = weighted_votes.weighted_curve(classes, np.ones(classes.shape), weighted_votes.by_score)
+    exact = cons_curve(classes)[:, [k - 1 for k in weighted_votes.sizes(24)]]
     assert np.abs(sampled.mean(axis=0) - exact.mean(axis=0)).max() < 0.02
     assert sampled[:, [0, -1]] == pytest.approx(exact[:, [0, -1]])
 
@@ -173,9 +182,31 @@ def test_deepconf_online_cuts_what_falls_below_the_bar() -> None:
     assert (whole.tokens[0], whole.credit[0]) == (50, 1.0)  # 6 against 3 + 1 + 1
 
 
+@pytest.mark.parametrize(("votes", "power"), [(16, 0.3), (24, 0.75), (32, 1.2), (40, 1.2)])
+def test_borda_of_many(votes: int, power: float) -> None:
+    ranks = np.arange(1, 65)
+    found = weighted_votes.borda(ranks, np.array([[votes]]), np.zeros((1, 64)))
+    assert found[0, :votes] == pytest.approx([(votes - rank + 1) ** power for rank in range(1, votes + 1)])
+
+
+def test_questions_together_are_questions_alone() -> None:
+    rng = np.random.default_rng(1)
+    classes, scores = rng.integers(-1, 30, size=(40, 20)), rng.integers(1, 6, size=(40, 20)) / 4
+    classes[3], classes[5, :] = SILENT, RIGHT
+    together = weighted_votes.weighted_curve(classes, scores, weighted_votes.borda)
+    alone = [
+        weighted_votes.weighted_curve(row[None], score[None], weighted_votes.borda)[0]
+        for row, score in zip(classes, scores, strict=True)
+    ]
+    assert together == pytest.approx(np.array(alone))
+    assert (together[3] == 0).all()
+    assert (together[5] == 1).all()
+
+
 def test_sizes() -> None:
-    assert choosers.sizes(1) == [1]
-    assert choosers.sizes(8) == [1, 2, 4, 8]
-    assert choosers.sizes(10) == [1, 2, 4, 8, 10]
-    assert len(choosers.subsets(8, 4)) == math.comb(8, 4)
-    assert (choosers.subsets(64, 7).sum(axis=1) == 7).all()
+    assert weighted_votes.sizes(1) == [1]
+    assert weighted_votes.sizes(8) == [1, 2, 4, 8]
+    assert weighted_votes.sizes(10) == [1, 2, 4, 8, 10]
+    assert len(weighted_votes.subsets(8, 4)) == math.comb(8, 4)
+    assert weighted_votes.subsets(64, 7).shape == (200, 7)
+    assert all(len(set(part)) == 7 for part in weighted_votes.subsets(64, 7).tolist())

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluators.analysis import choosers, metrics, stopping
-from evaluators.analysis.choosers import Curve, Weights
+from evaluators.analysis import choosers, metrics, stopping, weighted_votes
+from evaluators.analysis.choosers import Curve
 from evaluators.analysis.metrics import SILENT, BoolArray, FloatArray, IntArray
+from evaluators.analysis.weighted_votes import Weights
 from evaluators.records.schema import Sample
 from evaluators.records.signals import Signals, confidences, windows
 
@@ -38,13 +39,13 @@ class Choice:
 
 
 VOTES: dict[str, tuple[str, Weights]] = {
-    "borda": ("certainty", choosers.borda),
-    "entropy_weighted": ("probability", choosers.by_score),
-    "deepconf_tail_10": ("tail", choosers.by_best(0.1)),
-    "deepconf_tail_90": ("tail", choosers.by_best(0.9)),
-    "deepconf_low_10": ("low", choosers.by_best(0.1)),
-    "deepconf_low_90": ("low", choosers.by_best(0.9)),
-    "deepconf_lowest_90": ("lowest", choosers.by_best(0.9)),
+    "borda": ("certainty", weighted_votes.borda),
+    "entropy_weighted": ("probability", weighted_votes.by_score),
+    "deepconf_tail_10": ("tail", weighted_votes.by_best(0.1)),
+    "deepconf_tail_90": ("tail", weighted_votes.by_best(0.9)),
+    "deepconf_low_10": ("low", weighted_votes.by_best(0.1)),
+    "deepconf_low_90": ("low", weighted_votes.by_best(0.9)),
+    "deepconf_lowest_90": ("lowest", weighted_votes.by_best(0.9)),
 }
 """Weighted votes by name: what of a sample they weigh, and how."""
 SHORT = (1, 3)
@@ -127,9 +128,9 @@ def _by_certainty(
         **{name: _values(table, name) for name in ("tail", "low", "lowest")},
     }
     yield "self_certainty", Curve(ks, choosers.best_curve(classes, scores["certainty"]), spent)
-    sizes = choosers.sizes(classes.shape[1])
+    sizes = weighted_votes.sizes(classes.shape[1])
     for name, (score, weights) in VOTES.items():
-        credit = choosers.weighted_curve(classes, scores[score], weights)
+        credit = weighted_votes.weighted_curve(classes, scores[score], weights)
         yield name, Curve(tuple(sizes), credit, spent[:, [k - 1 for k in sizes]])
 
 

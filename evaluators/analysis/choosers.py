@@ -9,43 +9,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import combinations
 
 import numpy as np
 
-from evaluators.analysis.inference import generator
-from evaluators.analysis.metrics import RIGHT, SILENT, BoolArray, FloatArray, IntArray
-
-SUBSETS = 200
-"""Subsets of one size: all of them where there are no more, else so many at random, the same for every question."""
-
-Weights = Callable[[IntArray, IntArray, FloatArray], FloatArray]
-"""(ranks among the subset's votes from 1 [S, K], votes in the subset [S, 1], scores [K]) -> weights [S, K].
-
-Samples are in falling order of their scores; weights outside the subset are not looked at."""
-
-
-def sizes(samples: int) -> list[int]:
-    """The k of a curve that is not closed-form: the powers of two up to K, and K."""
-    return sorted({2**power for power in range(samples.bit_length()) if 2**power < samples} | {samples})
-
-
-def subsets(samples: int, k: int) -> BoolArray:
-    """Subsets of k of K samples [S, K]; see SUBSETS."""
-    if math.comb(samples, k) <= SUBSETS:
-        return _all_subsets(samples, k)
-    order = generator("subsets", samples, k).random((SUBSETS, samples)).argsort(axis=1)
-    return np.asarray(order < k)
-
-
-def _all_subsets(samples: int, k: int) -> BoolArray:
-    chosen = np.array(list(combinations(range(samples), k)))
-    table = np.zeros((len(chosen), samples), dtype=bool)
-    np.put_along_axis(table, chosen, True, axis=1)
-    return table
+from evaluators.analysis.metrics import RIGHT, SILENT, FloatArray, IntArray
 
 
 def best_curve(classes: IntArray, scores: FloatArray) -> FloatArray:
@@ -67,68 +35,6 @@ def best_curve(classes: IntArray, scores: FloatArray) -> FloatArray:
                 curve[question] += share * (ways[count - above] - ways[count - above - len(equal)])
             above += len(equal)
     return np.asarray(curve / ways[count])
-
-
-def weighted_curve(classes: IntArray, scores: FloatArray, weights: Weights) -> FloatArray:
-    """A weighted vote [Q, len(sizes(K))] by scores [Q, K]; see `sizes` and `SUBSETS`."""
-    count = classes.shape[1]
-    tables = [subsets(count, k) for k in sizes(count)]
-    stacked = np.concatenate(tables)
-    bounds = np.cumsum([0, *map(len, tables)])
-    curve = np.empty((len(classes), len(tables)))
-    for question, (row, score) in enumerate(zip(classes, scores, strict=True)):
-        voters = np.flatnonzero(row != SILENT)
-        order = voters[np.argsort(-score[voters], kind="stable")]
-        credit = _credits(row[order], stacked[:, order], score[order], weights)
-        curve[question] = np.add.reduceat(credit, bounds[:-1]) / np.diff(bounds)
-    return curve
-
-
-def _credits(row: IntArray, member: BoolArray, score: FloatArray, weights: Weights) -> FloatArray:
-    """The vote's credit in each subset [S] of voters in falling order of their scores."""
-    if RIGHT not in row:
-        return np.zeros(len(member))
-    ranks = member.cumsum(axis=1)
-    weight = np.where(member, weights(ranks, ranks[:, -1:], score), 0.0)
-    # The right class is the lowest. Sums over runs of columns: a BLAS's threads would wait for each other here.
-    by_class = np.argsort(row, kind="stable")
-    _, firsts = np.unique(row[by_class], return_index=True)
-    votes = np.add.reduceat(weight[:, by_class], firsts, axis=1)
-    # Sums of the same weights in another order must still tie.
-    most = votes.max(axis=1, keepdims=True)
-    tied = votes >= most * (1 - 1e-9)
-    return np.where(tied[:, 0] & (most[:, 0] > 0), 1 / np.maximum(1, tied.sum(axis=1)), 0.0)
-
-
-def borda(ranks: IntArray, votes: IntArray, scores: FloatArray) -> FloatArray:
-    """(N - r + 1)^p votes for the r-th by certainty of N (arXiv 2502.18581).
-
-    p is 0.3 up to N = 16 and 1.2 from N = 32, as measured there; between them, in proportion.
-    """
-    most = int(votes.max(initial=0))
-    return np.asarray(_borda_votes(most)[votes, np.clip(votes - ranks + 1, 0, most)])
-
-
-@lru_cache(maxsize=64)
-def _borda_votes(most: int) -> FloatArray:
-    """Votes of the place N - r + 1 among N, [most + 1, most + 1]."""
-    places = np.arange(most + 1, dtype=float)
-    return np.asarray(places[None, :] ** np.interp(places, (16, 32), (0.3, 1.2))[:, None])
-
-
-def by_score(ranks: IntArray, votes: IntArray, scores: FloatArray) -> FloatArray:
-    """Each vote weighs its score, which is positive."""
-    return np.broadcast_to(scores, ranks.shape)
-
-
-def by_best(share: float) -> Weights:
-    """DeepConf offline (arXiv 2508.15260): the votes of the highest `share` by confidence, at least one, weigh it."""
-
-    def weights(ranks: IntArray, votes: IntArray, scores: FloatArray) -> FloatArray:
-        kept = np.maximum(1, np.round(share * votes))
-        return np.where(ranks <= kept, scores, 0.0)
-
-    return weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import numpy as np
 
 from evaluators.analysis import metrics
 from evaluators.analysis.bounded_mean import mean_intervals
-from evaluators.analysis.choosers import sizes
 from evaluators.analysis.comparison import Comparison, EqualCost, Flip
 from evaluators.analysis.metrics import FloatArray
 from evaluators.analysis.summary_rows import Summary
+from evaluators.analysis.weighted_votes import sizes
 from evaluators.presentation.comparison_remarks import side_names
 from evaluators.records.reading import read_lines, read_reflections
 from evaluators.records.schema import REFLECTIONS_FILE, SAMPLES_FILE
