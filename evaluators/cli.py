@@ -43,7 +43,7 @@ from srgen.thinking import steers
 log = logging.getLogger(__name__)
 METHOD_BACKENDS = ("transformers", "vllm")
 """Engines that run further methods; the others run SRGen only."""
-SIGNAL_BACKENDS = ("transformers", "vllm")
+SIGNAL_BACKENDS = ("transformers", "vllm", "openai")
 QuestionReader = Callable[[Benchmark, DataConfig, int], tuple[list[Question], DataConfig]]
 """(benchmark, which questions, the run's seed) -> questions, and which they turned out to be."""
 
@@ -222,7 +222,7 @@ def check_methods(config: RunConfig) -> None:
     if sampling.top_h and backend in ("vllm", "openai"):
         raise ConfigError(f"--top_h goes with --backend transformers: {backend} has no such sampling")
     if config.execution.record_signals and backend not in SIGNAL_BACKENDS:
-        raise ConfigError(f"--record_signals goes with --backend {' or '.join(SIGNAL_BACKENDS)}: others give no rows")
+        raise ConfigError(f"--record_signals goes with --backend {', '.join(SIGNAL_BACKENDS)}; {backend} gives none")
 
 
 def check_model_path(model_path: str) -> None:
@@ -255,5 +255,7 @@ def warn(settings: Settings, config: RunConfig) -> None:
         log.warning("--workers has no effect where there are GPUs: --parallel uses one worker for each")
     if config.average > 1 and not config.sampling.do_sample:
         log.warning("all %d samples of a question are the same, since decoding is greedy", config.average)
+    if config.execution.record_signals and config.model.backend == "openai":
+        log.warning("endpoints tell the likeliest tokens only: self_certainty and borda will choose nothing")
     if settings["entropy_output_file"] and not config.record_entropy:
         log.warning("--entropy_output_file has no effect without --record_entropy")

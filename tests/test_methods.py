@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from srgen import SRGenConfig
 from srgen.config import Sampling
@@ -19,40 +18,10 @@ from srgen.method.prompt_loss import PromptLoss
 from srgen.method.readout import Readout, readout_of
 from srgen.methods.registry import methods, parse
 from srgen.methods.slot import Slot
-from tests.tiny_models import ByteTokenizer, head, reference_generate, tiny_model
+from tests.tiny_models import ByteTokenizer, Shifted, reference_generate, slot_delta, tiny_model
 
 PROMPTS = [[5, 9, 77, 31, 8], [3, 14, 15, 92, 65, 35, 89, 79, 32, 38, 46], [27, 18, 28], [141, 42, 135, 62, 37, 30, 95]]
 TOKENS = 24
-
-
-def slot_delta(model: Any, prompt: list[int], slot: Slot) -> Tensor:
-    """delta by autograd and torch's own AdamW, on the cross entropy of the prompt alone."""
-    ids = torch.tensor([prompt])
-    with torch.no_grad():
-        hidden = model.get_decoder()(input_ids=ids).last_hidden_state[0]
-    delta = torch.zeros(hidden.shape[1], requires_grad=True)
-    optimizer = torch.optim.AdamW([delta], lr=slot.lr, betas=(0.9, 0.999), eps=1e-5, weight_decay=1e-8)
-    for _ in range(slot.times):
-        loss = torch.nn.functional.cross_entropy(head(model, hidden + delta)[:-1], ids[0, 1:])
-        (delta.grad,) = torch.autograd.grad(loss, [delta])
-        optimizer.step()
-    return delta.detach()
-
-
-class Shifted:
-    """A model whose decoder adds delta to its last hidden states, for `reference_generate`."""
-
-    def __init__(self, model: Any, delta: Tensor) -> None:
-        self.config, self.get_output_embeddings = model.config, model.get_output_embeddings
-        self._model, self._delta = model, delta
-
-    def get_decoder(self) -> Any:
-        def decode(**inputs: Any) -> Any:
-            output = self._model.get_decoder()(**inputs)
-            output.last_hidden_state = output.last_hidden_state + self._delta
-            return output
-
-        return decode
 
 
 NEVER = SRGenConfig(max_retries=0)

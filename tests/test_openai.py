@@ -58,8 +58,13 @@ def test_a_prompt_that_is_too_long_is_an_error_completion() -> None:
 
 
 @contextmanager
-def endpoint(statuses: list[int]) -> Iterator[tuple[str, list[dict]]]:
-    """A foreign endpoint that answers with these statuses first, then rightly; its URL and the bodies it got."""
+def endpoint(
+    statuses: list[int], *, logprobs: dict | None = None, refuses: str | None = None
+) -> Iterator[tuple[str, list[dict]]]:
+    """A foreign endpoint that answers with these statuses first, then rightly; its URL and the bodies it got.
+
+    `logprobs` are those of its answer; a request with the field that it `refuses` is a bad one.
+    """
     bodies: list[dict] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,9 +75,9 @@ def endpoint(statuses: list[int]) -> Iterator[tuple[str, list[dict]]]:
 
         def do_POST(self) -> None:
             bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            status = statuses.pop(0) if statuses else 200
+            status = statuses.pop(0) if statuses else 400 if refuses in bodies[-1] else 200
             message = {"role": "assistant", "content": "the answer"}
-            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs}
             usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
             right = {
                 "id": "1",

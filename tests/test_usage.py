@@ -138,7 +138,11 @@ USAGES: list[tuple[str, str, str]] = [
     ("mini", f"{M} --tensor_parallel 2", "--tensor_parallel goes with --backend vllm"),
     ("mini", f"{M} --park_steps -1", "park_steps must be at least 0 steps, not -1"),
     ("mini", f"{M} --backend vllm --park_steps 8", "--park_steps goes with --backend transformers"),
-    ("mini", f"{M} --backend released --record_signals", "--record_signals goes with --backend transformers or vllm"),
+    (
+        "mini",
+        f"{M} --backend released --record_signals",
+        "--record_signals goes with --backend transformers, vllm, openai; released gives none",
+    ),
     ("mini", f"{M} --backend tgi", "unknown backend 'tgi'; known: "),
     ("mini", f"{M} --dtype int4", "--dtype must be one of auto, float32, bfloat16, float16, not 'int4'"),
     ("mini", f"{M} --launcher slurm", "--launcher must be one of local, ray, not 'slurm'"),

@@ -1,4 +1,4 @@
-"""Tiny random models of four architectures, and SRGen by autograd over whole contexts to hold ours against."""
+"""Tiny random models of four architectures; SRGen and SLOT by autograd over whole contexts to hold ours against."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from srgen import SRGenConfig
+from srgen.methods.slot import Slot
 
 VOCABULARY = 157
 END = 156
@@ -129,3 +130,33 @@ def _autograd_reflection(model: Any, hidden: Tensor, ids: Tensor, config: SRGenC
         (delta.grad,) = torch.autograd.grad(loss, [delta])
         optimizer.step()
     return head(model, hidden[-1] + delta).detach()
+
+
+def slot_delta(model: Any, prompt: list[int], slot: Slot) -> Tensor:
+    """delta by autograd and torch's own AdamW, on the cross entropy of the prompt alone."""
+    ids = torch.tensor([prompt])
+    with torch.no_grad():
+        hidden = model.get_decoder()(input_ids=ids).last_hidden_state[0]
+    delta = torch.zeros(hidden.shape[1], requires_grad=True)
+    optimizer = torch.optim.AdamW([delta], lr=slot.lr, betas=(0.9, 0.999), eps=1e-5, weight_decay=1e-8)
+    for _ in range(slot.times):
+        loss = torch.nn.functional.cross_entropy(head(model, hidden + delta)[:-1], ids[0, 1:])
+        (delta.grad,) = torch.autograd.grad(loss, [delta])
+        optimizer.step()
+    return delta.detach()
+
+
+class Shifted:
+    """A model whose decoder adds delta to its last hidden states, for `reference_generate`."""
+
+    def __init__(self, model: Any, delta: Tensor) -> None:
+        self.config, self.get_output_embeddings = model.config, model.get_output_embeddings
+        self._model, self._delta = model, delta
+
+    def get_decoder(self) -> Any:
+        def decode(**inputs: Any) -> Any:
+            output = self._model.get_decoder()(**inputs)
+            output.last_hidden_state = output.last_hidden_state + self._delta
+            return output
+
+        return decode

@@ -1,12 +1,13 @@
 """Every chooser and stopping rule on one run: their rates for summary.csv, and their curves as choosers.csv.
 
-What a rule needs and a run lacks leaves its column empty: certainties need `--record_signals`.
+What a rule needs and a run lacks leaves its column empty: certainties need `--record_signals`, and endpoints do
+not give all of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,16 +39,16 @@ class Choice:
     """Generated tokens of a question."""
 
 
-VOTES: dict[str, tuple[str, Weights]] = {
-    "borda": ("certainty", weighted_votes.borda),
-    "entropy_weighted": ("probability", weighted_votes.by_score),
-    "deepconf_tail_10": ("tail", weighted_votes.by_best(0.1)),
-    "deepconf_tail_90": ("tail", weighted_votes.by_best(0.9)),
-    "deepconf_low_10": ("low", weighted_votes.by_best(0.1)),
-    "deepconf_low_90": ("low", weighted_votes.by_best(0.9)),
-    "deepconf_lowest_90": ("lowest", weighted_votes.by_best(0.9)),
+VOTES: dict[str, tuple[str, Callable[[FloatArray], FloatArray], Weights]] = {
+    "borda": ("all_log_p", np.negative, weighted_votes.borda),
+    "entropy_weighted": ("log_p", np.exp, weighted_votes.by_score),
+    "deepconf_tail_10": ("tail", np.positive, weighted_votes.by_best(0.1)),
+    "deepconf_tail_90": ("tail", np.positive, weighted_votes.by_best(0.9)),
+    "deepconf_low_10": ("low", np.positive, weighted_votes.by_best(0.1)),
+    "deepconf_low_90": ("low", np.positive, weighted_votes.by_best(0.9)),
+    "deepconf_lowest_90": ("lowest", np.positive, weighted_votes.by_best(0.9)),
 }
-"""Weighted votes by name: what of a sample they weigh, and how."""
+"""Weighted votes by name: the certainty that they need of a sample, the score that they make of it, and the weights."""
 SHORT = (1, 3)
 """m of short-m@k."""
 NAMES = (
@@ -113,37 +114,33 @@ def _present(table: Sequence[Sequence[Sample | None]]) -> BoolArray:
 def _by_certainty(
     table: Sequence[Sequence[Sample | None]], classes: IntArray, tokens: IntArray
 ) -> Iterable[tuple[str, Curve]]:
-    """The rules that look at certainties; none where a sample with an answer has no signals."""
-    if any(
-        group != SILENT and (sample is None or not sample.confidence)
-        for row, groups in zip(table, classes, strict=True)
-        for sample, group in zip(row, groups, strict=True)
-    ):
-        return
+    """The rules that look at certainties, as far as every sample with an answer has the certainty that a rule needs."""
+    scores = {name: _values(table, classes, name) for name in ("all_log_p", "log_p", "tail", "low", "lowest")}
     ks = tuple(range(1, classes.shape[1] + 1))
     spent = tokens.mean(axis=1)[:, None] * np.array(ks)
-    scores = {
-        "certainty": -_values(table, "all_log_p"),
-        "probability": np.exp(_values(table, "log_p")),
-        **{name: _values(table, name) for name in ("tail", "low", "lowest")},
-    }
-    yield "self_certainty", Curve(ks, choosers.best_curve(classes, scores["certainty"]), spent)
+    certainty = scores["all_log_p"]
+    if certainty is not None:
+        yield "self_certainty", Curve(ks, choosers.best_curve(classes, -certainty), spent)
     sizes = weighted_votes.sizes(classes.shape[1])
-    for name, (score, weights) in VOTES.items():
-        credit = weighted_votes.weighted_curve(classes, scores[score], weights)
-        yield name, Curve(tuple(sizes), credit, spent[:, [k - 1 for k in sizes]])
+    for name, (needed, score_of, weights) in VOTES.items():
+        values = scores[needed]
+        if values is not None:
+            credit = weighted_votes.weighted_curve(classes, score_of(values), weights)
+            yield name, Curve(tuple(sizes), credit, spent[:, [k - 1 for k in sizes]])
 
 
-def _values(table: Sequence[Sequence[Sample | None]], name: str) -> FloatArray:
-    return np.array(
-        [[sample.confidence[name] if sample and sample.confidence else 0.0 for sample in row] for row in table]
-    )
+def _values(table: Sequence[Sequence[Sample | None]], classes: IntArray, name: str) -> FloatArray | None:
+    """One of the samples' certainties [Q, K]; None where a sample with an answer lacks it."""
+    rows = [[(sample.confidence or {}).get(name) if sample else None for sample in row] for row in table]
+    values = np.array(rows, dtype=float)  # NaN for None
+    lacking = np.isnan(values)
+    return None if (lacking & (classes != SILENT)).any() else np.where(lacking, 0.0, values)
 
 
 def _online(
     table: Sequence[Sequence[Sample | None]], classes: IntArray, tokens: IntArray, signals: Signals | None
 ) -> dict[str, stopping.Stopped]:
-    """DeepConf online, where every sample with an answer has its signals on disk."""
+    """DeepConf online, where every sample with an answer has its confidences on disk."""
     if signals is None:
         return {}
     traces: list[list[FloatArray]] = []
@@ -151,9 +148,10 @@ def _online(
         traces.append([])
         for sample, group in zip(row, groups, strict=True):
             rows = None if sample is None else signals.of(sample)
-            if rows is None and group != SILENT:
+            trace = np.zeros(0) if rows is None else windows(confidences(rows))
+            if group != SILENT and not len(trace):
                 return {}
-            traces[-1].append(np.zeros(0) if rows is None or not len(rows) else windows(confidences(rows)))
+            traces[-1].append(trace)
     return {
         f"{ONLINE}_{round(100 * share)}": stopping.deepconf_online(classes, tokens, traces, share=share)
         for share in (0.1, 0.9)

@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluators.analysis.inference import generator
 from evaluators.analysis.metrics import RIGHT, SILENT, BoolArray, FloatArray, IntArray
@@ -61,7 +62,7 @@ def weighted_curve(classes: IntArray, scores: FloatArray, weights: Weights) -> F
 class _Ranked(NamedTuple):
     """Questions whose samples are put in falling order of their scores, those without an answer last."""
 
-    places: IntArray
+    places: NDArray[np.int16]
     """Where each sample has gone [Q, K], in two bytes, which sort quickly."""
     labels: IntArray
     """Classes in that order [Q, K], counted without gaps; SILENT as in `classes`."""
@@ -69,7 +70,7 @@ class _Ranked(NamedTuple):
     """Scores in that order [Q, K]."""
 
     def pick(self, block: slice) -> _Ranked:
-        return _Ranked(*(values[block] for values in self))
+        return _Ranked(self.places[block], self.labels[block], self.scores[block])
 
 
 def _ranked(classes: IntArray, scores: FloatArray) -> _Ranked:
@@ -123,7 +124,7 @@ def _totals(labels: IntArray, weight: FloatArray) -> FloatArray:
     rows = labels.shape[0] * labels.shape[1]
     cells = np.where(labels == SILENT, width - 1, labels).reshape(rows, -1) + np.arange(0, rows * width, width)[:, None]
     totals = np.bincount(cells.ravel(), weights=weight.ravel(), minlength=rows * width)
-    return totals.reshape(*labels.shape[:2], width)[:, :, :-1]
+    return np.asarray(totals.reshape(*labels.shape[:2], width)[:, :, :-1], dtype=float)
 
 
 def borda(ranks: IntArray, votes: IntArray, scores: FloatArray) -> FloatArray:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+LACKING = "-: a chooser needs what the run did not record: --record_signals, and from an endpoint all that it asks for"
+"""What a dash means."""
+
+
 def chooser_tables(runs: Sequence[Summary]) -> str:
     """Both tables for each model and benchmark among the runs; empty where no run knows its choosers."""
     groups: dict[tuple[str, str], list[Summary]] = {}
@@ -38,7 +42,7 @@ def _at_all_samples(runs: Sequence[Summary]) -> str:
         spent = f"{name.removesuffix('@k')}_tokens"
         cells = (_chosen(run.choices.get(name, math.nan), run.choices.get(spent, _tokens(run))) for run in runs)
         rows.append([name.removesuffix("@k"), *cells])
-    return _aligned(rows)
+    return _aligned(rows) + (f"\n{LACKING}" if any("-" in row for row in rows) else "")
 
 
 def _at_equal_tokens(runs: Sequence[Summary]) -> str:

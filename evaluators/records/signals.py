@@ -2,7 +2,7 @@
 
 A row holds, in float16, at temperature 1 and from the row that the token was drawn from: the log-probability of the
 token, the mean log-probability of the 20 likeliest, the mean log-probability of the vocabulary, and the likeliest
-probability less the second.
+probability less the second. A number that an endpoint does not tell is NaN.
 """
 
 from __future__ import annotations
@@ -90,34 +90,38 @@ def rows_of(data: bytes) -> Rows:
 
 
 def confidences(rows: Rows) -> NDArray[np.float64]:
-    """DeepConf's confidence of each token: minus the mean log-probability of the 20 likeliest."""
-    return -rows[:, TOP_LOG_P].astype(np.float64)
+    """DeepConf's confidence of each token for which it is known: minus the mean log-probability of the 20 likeliest."""
+    return -_known(rows, TOP_LOG_P)
 
 
 def windows(confidence: NDArray[np.float64], size: int = WINDOW) -> NDArray[np.float64]:
-    """Means over every run of `size` tokens, or over all of them where there are fewer."""
+    """Means over every run of `size` tokens, or over all of them where there are fewer; none of no tokens."""
+    if not len(confidence):
+        return confidence
     size = min(size, len(confidence))
     sums = np.concatenate([[0.0], confidence.cumsum()])
     return np.asarray((sums[size:] - sums[:-size]) / size)
 
 
 def summarised(rows: Rows) -> dict[str, float] | None:
-    """What the choosers need of a sample, for its line in samples.jsonl; None for a sample without tokens.
+    """What the choosers need of a sample, for its line in samples.jsonl; None for a sample of which nothing is known.
 
     log_p, all_log_p and margin are means over the tokens. confidence is DeepConf's, over all tokens; tail over the last
-    2,048; low over the lowest tenth of the windows of 2,048 tokens, lowest over the single lowest.
+    2,048; low over the lowest tenth of the windows of 2,048 tokens, lowest over the single lowest. Means are over the
+    tokens for which a number is known, and left out where there is none.
     """
-    if not len(rows):
-        return None
+    parts = {"log_p": _known(rows, LOG_P), "all_log_p": _known(rows, ALL_LOG_P), "margin": _known(rows, MARGIN)}
     confidence = confidences(rows)
     groups = np.sort(windows(confidence))
-    values = {
-        "log_p": rows[:, LOG_P].astype(np.float64).mean(),
-        "all_log_p": rows[:, ALL_LOG_P].astype(np.float64).mean(),
-        "margin": rows[:, MARGIN].astype(np.float64).mean(),
-        "confidence": confidence.mean(),
-        "tail": confidence[-WINDOW:].mean(),
-        "low": groups[: max(1, len(groups) // 10)].mean(),
-        "lowest": groups[0],
+    parts |= {
+        "confidence": confidence,
+        "tail": confidence[-WINDOW:],
+        "low": groups[: max(1, len(groups) // 10)],
+        "lowest": groups[:1],
     }
-    return {name: round(float(value), 6) for name, value in values.items()}
+    return {name: round(float(part.mean()), 6) for name, part in parts.items() if len(part)} or None
+
+
+def _known(rows: Rows, column: int) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = rows[:, column].astype(np.float64)
+    return np.asarray(values[~np.isnan(values)])

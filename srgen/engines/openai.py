@@ -7,11 +7,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from srgen.engines import EngineConfig
 from srgen.engines.base import Completion, FinishReason, Message, Reflection, Request
+from srgen.engines.openai_signals import LIKELIEST, asked, signals_of
 from srgen.errors import ConfigError
 from srgen.extras import install
 from srgen.overrides import as_overrides
@@ -100,6 +101,8 @@ class OpenAIEngine:
         except _FATAL as error:
             raise ConfigError(f"{self._client.base_url} refuses the run: {_reason(error)}") from error
         except openai.OpenAIError as error:
+            if request.record_signals and isinstance(error, openai.BadRequestError):
+                self._check_logprobs(request, error)
             return Completion(
                 id=request.id,
                 prompt_tokens=0,
@@ -109,6 +112,17 @@ class OpenAIEngine:
                 seconds=time.monotonic() - started,
                 error=_reason(error),
             )
+
+    def _check_logprobs(self, request: Request, error: openai.OpenAIError) -> None:
+        """Raise ConfigError where an endpoint refused a request only for the log-probabilities."""
+        try:
+            self._ask(replace(request, record_signals=False))
+        except openai.OpenAIError:
+            return
+        raise ConfigError(
+            f"the endpoint does not give {LIKELIEST} log-probabilities a token; leave --record_signals out: "
+            f"{_reason(error)}"
+        ) from error
 
     def _ask(self, request: Request) -> Any:
         sampling = request.sampling
@@ -124,8 +138,10 @@ class OpenAIEngine:
         prompt = request.prompt
         if not isinstance(prompt, str) and prompt and isinstance(prompt[0], Message):
             turns: list[Any] = [asdict(turn) for turn in prompt if isinstance(turn, Message)]
+            shared |= asked(is_chat=True) if request.record_signals else {}
             return self._client.chat.completions.create(messages=turns, **shared)
         text_or_ids: Any = prompt if isinstance(prompt, str) else list(prompt)
+        shared |= asked(is_chat=False) if request.record_signals else {}
         return self._client.completions.create(prompt=text_or_ids, **shared)
 
     def _extra(self, request: Request) -> dict[str, Any]:
@@ -149,15 +165,17 @@ class OpenAIEngine:
         text = choice.message.content if hasattr(choice, "message") else choice.text
         count = usage.completion_tokens if usage is not None else 0
         ids = extra.get("token_ids")
+        tokens = tuple(ids) if ids else (UNKNOWN_TOKEN,) * count
         return Completion(
             id=request.id,
             prompt_tokens=usage.prompt_tokens if usage is not None else 0,
             # Without ids the number of tokens is still known, and that is what a run keeps of them.
-            token_ids=tuple(ids) if ids else (UNKNOWN_TOKEN,) * count,
+            token_ids=tokens,
             text=text or "",
             reasoning=_reasoning(choice),
             finish_reason=_FINISH.get(choice.finish_reason, "stop"),
             reflections=tuple(Reflection.from_json(entry) for entry in extra.get("srgen") or ()),
+            signals=signals_of(choice, len(tokens)) if request.record_signals else None,
             seconds=time.monotonic() - started,
         )
 

@@ -14,6 +14,9 @@ from srgen.errors import UnsupportedModelError
 from srgen.method.products import by_columns, by_rows
 from srgen.method.readout import Readout, logits_agree
 
+HEADS = ("lm_head", "output", "model.embed_tokens")
+"""Where vLLM's models keep their LM head: most of them, InternLM2, and Gemma 2."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShardedReadout(Readout):
@@ -72,11 +75,11 @@ def vllm_readout(model: Any, compute_logits: Callable[[Tensor], Tensor], group: 
 
     Raises UnsupportedModelError where the head is not linear with an optional scale and soft cap, or is quantized.
     """
-    owner = model if hasattr(model, "lm_head") else getattr(model, "language_model", model)
-    head: Any = getattr(owner, "lm_head", None)
-    layer: Any = getattr(owner, "logits_processor", None)
+    owners = (model, getattr(model, "language_model", None))
+    owner = next((owner for owner in owners if hasattr(owner, "logits_processor") and _head(owner) is not None), None)
+    head, layer = _head(owner), getattr(owner, "logits_processor", None)
     name = type(model).__name__
-    if layer is None or not isinstance(getattr(head, "weight", None), Tensor) or head.weight.ndim != 2:
+    if layer is None or head is None:
         raise UnsupportedModelError(f"{name} has no plain LM head in vLLM; SRGen needs its weight matrix")
     readout = _readout(head, layer, group)
     generator = torch.Generator().manual_seed(0)
@@ -88,6 +91,17 @@ def vllm_readout(model: Any, compute_logits: Callable[[Tensor], Tensor], group: 
             "SRGen cannot correct them"
         )
     return readout
+
+
+def _head(owner: object) -> Any:
+    """The module with W; None where there is none. Models that tie it to their embeddings may have it there alone."""
+    for name in HEADS:
+        head: Any = owner
+        for part in name.split("."):
+            head = getattr(head, part, None)
+        if isinstance(weight := getattr(head, "weight", None), Tensor) and weight.ndim == 2:
+            return head
+    return None
 
 
 def _readout(head: Any, layer: Any, group: Any) -> Readout:
