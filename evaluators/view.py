@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(results: Path, host: str, port: int, token: str | None) -> None:
     """Bind, print the address, serve. Raises SRGenError for what the user has to change."""
     try:
+        import pandas  # noqa: F401  the first page reads tables: whoever opens it should not wait for the import
         import uvicorn
 
         from evaluators.viewer.app import create_app

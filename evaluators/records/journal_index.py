@@ -22,6 +22,9 @@ CUT_OFF, MISSING = "l", "m"
 LONGEST_ANSWER = 200
 """Characters of an answer that are kept; a longer one is told apart by its hash."""
 
+_Row = tuple[int, int, int, str, int, int, int, int]
+"""A sample's place in the tables and what each of them, in the order of `_tables`, takes of it."""
+
 _RESPONSE, _AFTER = b', "response": "', b'", "answer": '
 
 
@@ -67,14 +70,20 @@ class JournalIndex:
         """Take in the new lines; returns how many there were. Raises SRGenError where the file leads elsewhere."""
         if self._lines.replaced():
             self._clear()
-        count = 0
-        for begin, line in self._lines.gained():
-            count += 1
-            try:
-                self._add(begin, len(line), outline(line))
-            except (ValueError, KeyError, TypeError):
-                self.damaged.append(self._lines.lines)
-        return count
+        rows: list[_Row] = []
+        before = self._lines.lines
+        try:
+            for begin, line in self._lines.gained():
+                try:
+                    row = self._row(begin, len(line), outline(line))
+                except (ValueError, KeyError, TypeError):
+                    self.damaged.append(self._lines.lines)
+                    continue
+                if row is not None:
+                    rows.append(row)
+        finally:
+            self._add(rows)
+        return self._lines.lines - before
 
     def sample(self, question: int, index: int) -> Sample | None:
         """One sample with its texts; None where it is missing. Raises SRGenError where its line is damaged."""
@@ -91,21 +100,39 @@ class JournalIndex:
 
     def letters(self, question: int) -> str:
         """A question's verdicts, a letter a sample."""
-        return "".join(self.verdict[question])
+        return "".join(self.verdict[question].tolist())
 
-    def _add(self, begin: int, length: int, row: dict[str, Any]) -> None:
+    def _row(self, begin: int, length: int, row: dict[str, Any]) -> _Row | None:
+        """What the tables take of a line; None for one of a plan that is no longer the run's, as for every reader."""
         question, index = self._number.get(row["question_id"]), int(row["sample"])
         if question is None or not 0 <= index < self._shape[1]:
-            return  # of a plan that is no longer the run's, as for every reader
-        at = question, index
+            return None
         letter = LETTERS[row["status"]]
-        self.verdict[at] = CUT_OFF if letter != "c" and row["finish_reason"] == "length" else letter
-        self.tokens[at] = row["generated_tokens"]
-        self.reflections[at] = row["reflections"]
-        self.worker[at] = self.workers.setdefault(str(row["worker"]), len(self.workers))
+        if letter != "c" and row["finish_reason"] == "length":
+            letter = CUT_OFF
         answer = row["answer"]
-        self.answer[at] = -1 if answer is None else self.answers.setdefault(_short(answer), len(self.answers))
-        self.offset[at], self.length[at] = begin, length
+        return (
+            question * self._shape[1] + index,
+            begin,
+            length,
+            letter,
+            int(row["generated_tokens"]),
+            int(row["reflections"]),
+            -1 if answer is None else self.answers.setdefault(_short(answer), len(self.answers)),
+            self.workers.setdefault(str(row["worker"]), len(self.workers)),
+        )
+
+    def _add(self, rows: Sequence[_Row]) -> None:
+        """Into the tables, column by column: single cells would take half of the time that reading does."""
+        if not rows:
+            return
+        last = {row[0]: row for row in rows}
+        places, *columns = zip(*last.values(), strict=True)
+        for table, values in zip(self._tables(), columns, strict=True):
+            table.reshape(-1)[list(places)] = values
+
+    def _tables(self) -> tuple[NDArray[Any], ...]:
+        return self.offset, self.length, self.verdict, self.tokens, self.reflections, self.answer, self.worker
 
 
 def outline(line: bytes) -> dict[str, Any]:
@@ -114,7 +141,8 @@ def outline(line: bytes) -> dict[str, Any]:
     Both marks hold a quote after a space: inside a JSON string that quote would be escaped, so they are never text.
     """
     begin = line.find(_RESPONSE)
-    end = line.find(_AFTER, begin + len(_RESPONSE)) if begin >= 0 else -1
+    # From the end, which is near: there is one such mark.
+    end = line.rfind(_AFTER, begin + len(_RESPONSE)) if begin >= 0 else -1
     row = json.loads((line if end < 0 else line[:begin] + line[end + 1 :]).decode())
     if not isinstance(row, dict):
         raise ValueError("it is not an object")

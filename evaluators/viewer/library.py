@@ -90,7 +90,7 @@ class Library:
         """Read every journal, so that whoever looks does not wait for it."""
         for name in self.names():
             with contextlib.suppress(SRGenError):  # the page says it
-                self.run(name)
+                progress(self.run(name))
 
     def row(self, name: str) -> dict[str, Any]:
         """A run's line on the first page: from its summary until its journal has been read. Raises SRGenError."""

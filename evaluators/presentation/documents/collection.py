@@ -106,7 +106,7 @@ class Collection:
             "method": method_name(run.method),
             "k": run.samples_per_question,
             "questions": len(run.questions),
-            **progress(indexed),
+            **progress(indexed, summary),
         }
         damaged = indexed.journal.damaged
         notes = [f"line {line} of samples.jsonl is damaged and left out" for line in damaged[:3]]

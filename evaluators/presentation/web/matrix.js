@@ -4,7 +4,7 @@ import { changed, to } from "./address.js";
 import { link, make } from "./dom.js";
 import { signed, VERDICTS } from "./wording.js";
 
-const ROWS = 60; // drawn at a time, as one scrolls
+const CELLS = 600; // drawn at a time, as one scrolls
 
 export const SORTS = { "": "as asked", gain: "by gain", loss: "by loss", hard: "hardest first", id: "by name" };
 
@@ -57,6 +57,7 @@ export class Matrix {
   #cells = new Map();
   #numbers;
   #drawn = 0;
+  #rows; // drawn at a time
   #body = make("tbody");
   #watcher = null;
 
@@ -65,6 +66,8 @@ export class Matrix {
     this.#pair = pair;
     this.#filters = filters;
     this.#numbers = chosenQuestions(contents, pair, filters);
+    const cells = contents.runs.reduce((sum, run) => sum + run.k, 0);
+    this.#rows = Math.max(6, Math.ceil(CELLS / cells));
   }
 
   get count() {
@@ -76,8 +79,8 @@ export class Matrix {
     if (this.#hasGain()) heads.push("gain");
     const head = make("tr", {}, heads.map((text) => make("th", { scope: "col" }, text)));
     this.#body.addEventListener("keydown", (event) => this.#walk(event));
-    const rest = make("button", { type: "button", class: "more", onclick: () => this.#draw() }, "show more questions");
-    this.#watcher = new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && this.#draw());
+    const rest = make("button", { type: "button", class: "more", onclick: () => this.#drawMore() }, "show more questions");
+    this.#watcher = new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && this.#drawMore(), { rootMargin: "800px" });
     this.#watcher.observe(rest);
     this.rest = rest;
     this.#draw();
@@ -103,8 +106,16 @@ export class Matrix {
     return this.#pair && this.#pair.other !== null && !this.#pair.refusal;
   }
 
+  /** More, and again while the end is near: the observer only tells of a change. */
+  #drawMore() {
+    this.#draw();
+    if (this.rest.hidden) return;
+    this.#watcher.unobserve(this.rest);
+    this.#watcher.observe(this.rest);
+  }
+
   #draw() {
-    const next = this.#numbers.slice(this.#drawn, this.#drawn + ROWS);
+    const next = this.#numbers.slice(this.#drawn, this.#drawn + this.#rows);
     this.#body.append(...next.map((number) => this.#row(number)));
     this.#drawn += next.length;
     this.rest.hidden = this.#drawn >= this.#numbers.length;
@@ -127,9 +138,9 @@ export class Matrix {
 
   #row_cells(number, run) {
     const question = this.#contents.questions[number];
+    const address = to({ question: question.key, run }); // once: cells are many
     return [...(question.verdicts[run] ?? "")].map((letter, sample) => {
-      const address = to({ question: question.key, run, sample });
-      const cell = link(address, { tabindex: sample ? "-1" : "0" });
+      const cell = link(`${address}&sample=${sample}`, { tabindex: sample ? "-1" : "0" });
       dress(cell, letter, sample, this.#filters);
       this.#cells.set(`${number}/${run}/${sample}`, cell);
       return cell;
