@@ -1,10 +1,11 @@
 """A study with the scripted engine: as functions for tests, and as a program that tests can kill.
 
-python scripted_study.py STUDY.yaml SCRIPT, the last as JSON
+python scripted_study.py STUDY.yaml SCRIPT, the last as JSON: what the study's command does, status included
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from scripted_run import program, samples
 from evaluators.running.plan import EngineChoice
 from evaluators.settings.run_config import RunConfig
 from evaluators.study import work
+from evaluators.study.__main__ import main as command_of_a_study
 from evaluators.study.reading import Study, read_study
 
 MODELS = ("tiny-a", "tiny-b")
@@ -91,4 +93,5 @@ def assert_complete(study: Study, questions: int, average: int) -> None:
 
 
 if __name__ == "__main__":
-    run_study(Path(sys.argv[1]), Script(**json.loads(sys.argv[2])))
+    work.work = functools.partial(work.work, engine=engine_of(Script(**json.loads(sys.argv[2]))))
+    sys.exit(command_of_a_study([sys.argv[1]]))

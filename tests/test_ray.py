@@ -31,7 +31,11 @@ from scripted_run import (
     start,
     wait_for,
 )
+from scripted_study import assert_complete as assert_complete_study
+from scripted_study import start as start_study
+from scripted_study import write_study
 
+from evaluators.study.reading import read_study
 from srgen.errors import ConfigError
 
 ray = pytest.importorskip("ray", reason="Ray is an extra")
@@ -155,6 +159,25 @@ def test_the_driver_is_killed_again_and_again(cluster: Any, tmp_path: Path, caps
     assert kills[-1] < 40 * 6, "the run was not done before the last kill"
     quick = Script(median_steps=20, step_seconds=0, batch_size=64)
     assert_as_undisturbed(directory, tmp_path / "undisturbed", 40, 6, quick)
+
+
+def test_a_study_is_killed_and_goes_on(cluster: Any, tmp_path: Path) -> None:
+    options = {"launcher": "ray", "ray_address": cluster.address, "workers": 2, "max_attempts": 1000}
+    path = write_study(tmp_path, questions=20, average=2, models=("tiny-a", "tiny-b"), **options)
+    slow, quick = ({"median_steps": 10, "step_seconds": seconds, "batch_size": 4} for seconds in (0.02, 0))
+    killed = start_study(path, **slow)
+    wait_for(lambda: lines(tmp_path / "results") > 60, 120)
+    killed.kill()
+    killed.communicate()
+    kept = lines(tmp_path / "results")
+    wait_for(lambda: not actors(cluster))
+    final = start_study(path, **quick)
+    output, error = final.communicate(timeout=240)
+    assert final.returncode == 0, error
+    assert 60 < kept < 18 * 40, "it was killed half-way"
+    assert f"{kept:,} samples are there" in error
+    assert_complete_study(read_study(path), 20, 2)
+    assert "tiny-b" in output and "Avg@2" in output
 
 
 def test_sigterm_ends_the_run_in_order(cluster: Any, tmp_path: Path) -> None:

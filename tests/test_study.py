@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import yaml
+from synthetic_runs import drawn_run, first_words
 
 from evaluators.analysis.comparison import METRICS
-from evaluators.analysis.study import StudyRow
+from evaluators.analysis.study import StudyRow, compare_rows
+from evaluators.analysis.summary import summarise
 from evaluators.cli import run_config
 from evaluators.demo import STUDY as DEMO_STUDY
-from evaluators.presentation.study_tables import csv_table, latex_table, markdown_table, text_table
+from evaluators.presentation.study_tables import csv_table, latex_table, markdown_table, study_records, text_table
 from evaluators.settings.sources import read_settings
 from evaluators.study.__main__ import main
 from evaluators.study.reading import Study, read_study
@@ -165,6 +167,40 @@ def test_the_papers_table_is_printed_without_any_model(capsys: pytest.CaptureFix
 )
 def test_the_other_studies_are_sound(file: Path, cells: int) -> None:
     assert len(read_study(file).cells) == cells
+
+
+def test_below_the_table_stand_the_verdicts_and_what_differs_besides_the_method_each_once(tmp_path: Path) -> None:
+    made = {
+        "base": drawn_run(tmp_path / "base", questions=40, k=4, seed=1),
+        "better": drawn_run(tmp_path / "better", questions=40, k=4, seed=2, shift=0.4, srgen=True),
+        "hotter": drawn_run(tmp_path / "hotter", questions=40, k=4, seed=3, srgen=True, temperature=0.9),
+    }
+    for method in ("better", "hotter"):
+        file = made[method] / "config.yaml"
+        file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"versions": {"torch": "9.9"}}))
+    rows = compare_rows(
+        [
+            StudyRow(
+                model="m",
+                benchmark="aime",
+                method=method,
+                samples=4,
+                summary=summarise(folder, first_words),
+                directory=folder,
+            )
+            for method, folder in made.items()
+        ]
+    )
+    lines = text_table(rows).splitlines()
+    assert max(map(len, lines)) <= 100
+    below = " ".join(" ".join(lines).split())
+    assert "m/aime/better: SRGen is better on these questions (p " in below and ", by Holm)" in below
+    assert "m/aime/hotter: not settled: " in below
+    assert below.count("besides the method, the version of torch differs: none and 9.9") == 1
+    assert "m/aime/better and 1 more: besides the method, the version of torch differs" in below
+    assert "m/aime/hotter: the sampling differs: " in below
+    records = {record["method"]: record["verdict"] for record in study_records(rows)}
+    assert records["base"] == "" and records["better"].startswith("SRGen is better")
 
 
 def test_a_table_of_nothing_has_all_its_forms() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -49,8 +50,8 @@ def wait_until(visit: Visit, text: str, selector: str = "#page", seconds: float 
         visit.page.wait_for_timeout(100)
 
 
-def samples_shown(visit: Visit) -> int:
-    found = re.search(r"(\d+) of 24 samples", visit.text())
+def samples_shown(visit: Visit, planned: int = 24) -> int:
+    found = re.search(rf"(\d+) of {planned} samples", visit.text())
     return int(found[1]) if found else 0
 
 
@@ -88,6 +89,54 @@ def test_a_run_is_watched_from_its_first_sample_to_its_last(tmp_path: Path) -> N
         navigations = [request for request in visit.requests if request.rstrip("/") == url.rstrip("/")]
         assert len(navigations) == 1, "nothing was loaded anew"
         assert all(request.startswith(url) or request == "data:," for request in visit.requests)
+        assert visit.complaints == []
+
+
+@pytest.mark.slow
+@pytest.mark.model
+def test_the_embedded_benchmark_is_watched_with_the_embedded_model(demo_model: None, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    flags = "--model_path demo --method srgen --eval_samples 4 --average 2 --max_new_tokens 24 --batch_size 1"
+    command = [*flags.split(), "--record_entropy", "--device", "cpu", "--output_dir", str(results)]
+    with served(results) as url, chromium() as browser:
+        visit = Visit(browser, url)
+        assert "There are no runs here yet" in visit.text()
+        making = subprocess.Popen(
+            [sys.executable, "-m", "evaluators.mini", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        )
+        try:
+            visit.page.wait_for_selector("tr[data-run]", timeout=120_000)
+            visit.page.click("tr[data-run] a")
+            visit.page.wait_for_selector(".progress")
+            seen = set()
+            while making.poll() is None:
+                seen.add(samples_shown(visit, 8))
+                visit.page.wait_for_timeout(100)
+            said, _ = making.communicate()
+            assert making.returncode == 0, said
+        finally:
+            making.kill()
+        wait_until(visit, "complete", ".progress")
+        assert len(seen) > 2, "the numbers moved without a reload"
+        wait_until(visit, "of the samples are right on the 4 questions", ".verdicts")
+        assert samples_shown(visit, 8) == 8
+        (journal,) = results.rglob("samples.jsonl")
+        rows = [json.loads(line) for line in journal.read_text().splitlines()]
+        assert visit.page.locator(".matrix .cell").count() == len(rows) == 8
+        assert visit.page.locator(".matrix .cell.c").count() == sum(row["correct"] for row in rows)
+        assert visit.page.locator(".matrix .cell.m").count() == 0
+        for line in (journal.parent / "reflections.jsonl").read_text().splitlines()[:1]:
+            mark = json.loads(line)
+            place = {"runs": journal.parent.relative_to(results), "question": mark["question_id"], "run": 0}
+            visit.at("#" + urlencode({**place, "sample": mark["sample"]}))
+            visit.page.click(".response .mark >> nth=0")
+            assert "%" in visit.text("#reflection .tokens"), "with the probabilities of its tokens"
+        assert sum(request.rstrip("/") == url.rstrip("/") for request in visit.requests) == 1, "nothing was reloaded"
         assert visit.complaints == []
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from evaluators.analysis.comparison import METRICS, Comparison, Metric, adjust, compare
+from evaluators.analysis.configurations import configuration_notes
 from evaluators.analysis.summary_rows import Summary
 from srgen.errors import SRGenError
 
@@ -30,6 +32,8 @@ class StudyRow:
     """Avg@K, Cons@K, Pass@K of others, in percent."""
     remark: str = ""
     """Why something is lacking."""
+    directory: Path | None = None
+    """The run's folder, whose configuration is held against the base's; None where it is not known."""
 
     @property
     def group(self) -> tuple[str, str, str]:
@@ -85,6 +89,7 @@ def _compared(row: StudyRow, base: StudyRow | None) -> StudyRow:
     if base.summary is None:
         return dataclasses.replace(row, remark=f"not compared: {base.method} is not complete")
     try:
-        return dataclasses.replace(row, comparison=compare(base.summary, row.summary))
+        beside = configuration_notes(base.directory, row.directory) if base.directory and row.directory else []
+        return dataclasses.replace(row, comparison=compare(base.summary, row.summary, beside=beside))
     except SRGenError as error:
         return dataclasses.replace(row, remark=f"not compared: {error}")

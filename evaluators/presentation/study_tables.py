@@ -11,7 +11,8 @@ from typing import Any
 from evaluators.analysis.comparison import METRICS, Metric
 from evaluators.analysis.study import StudyRow
 from evaluators.presentation.run_table import number, p_value, signed
-from evaluators.presentation.wording import together
+from evaluators.presentation.verdict import verdict
+from evaluators.presentation.wording import fitted, together
 
 OUTSIDE = "*"
 LEGEND = f"{OUTSIDE} published number outside the 95 % interval of ours"
@@ -34,7 +35,9 @@ def text_table(rows: Sequence[StudyRow]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in _without_repeats(lines)
     ]
-    return "\n".join([printed[0], "-" * max(map(len, printed)), *printed[1:], *_below(rows)])
+    return "\n".join(
+        [printed[0], "-" * max(map(len, printed)), *printed[1:], *(fitted(line, "") for line in _below(rows))]
+    )
 
 
 def markdown_table(rows: Sequence[StudyRow]) -> str:
@@ -77,10 +80,11 @@ def csv_table(rows: Sequence[StudyRow]) -> str:
 
 def study_records(rows: Sequence[StudyRow]) -> list[dict[str, Any]]:
     """The rows as plain values for a CSV or a DataFrame; rates in percent, differences in points, NaN for no number."""
-    return [_record(row) for row in rows]
+    many = _many(rows)
+    return [_record(row, many=many) for row in rows]
 
 
-def _record(row: StudyRow) -> dict[str, Any]:
+def _record(row: StudyRow, *, many: bool) -> dict[str, Any]:
     summary = row.summary
     record: dict[str, Any] = {
         "model": row.model,
@@ -109,6 +113,7 @@ def _record(row: StudyRow) -> dict[str, Any]:
     return record | {
         "tokens_per_sample": summary.tokens_per_sample if summary else math.nan,
         "reflections_per_sample": summary.reflections_per_sample if summary else math.nan,
+        "verdict": verdict(row.comparison, many=many) if row.comparison else "",
         "remark": row.remark,
     }
 
@@ -170,17 +175,30 @@ def _published(row: StudyRow, rows: Sequence[StudyRow], metric: Metric) -> str:
     return f"{number(rate)}{difference}{OUTSIDE if row.outside(metric) else ''}"
 
 
+def _many(rows: Sequence[StudyRow]) -> bool:
+    """Whether several comparisons are read together."""
+    return sum(row.comparison is not None for row in rows) > 1
+
+
 def _below(rows: Sequence[StudyRow]) -> list[str]:
+    """The legend, the verdict on every comparison, and what must be read beside them, each remark once."""
     lines = []
     if any(row.comparison for row in rows):
         lines.append("[...] 95 % interval (of the difference to the base run, in points); p (Holm's adjustment of it)")
     if any(row.outside(metric) for row in rows for metric in METRICS):
         lines.append(LEGEND)
-    remarks: dict[str, list[str]] = {}
+    said: dict[str, list[str]] = {}
     for row in rows:
-        if row.remark:
-            remarks.setdefault(row.remark, []).append(f"{row.model}/{row.benchmark}/{row.method}")
-    return lines + [f"{together(names)}: {remark}" for remark, names in remarks.items()]
+        if row.comparison:
+            said.setdefault(verdict(row.comparison, many=_many(rows)), []).append(_name(row))
+    for row in rows:
+        for remark in [*(row.comparison.notes if row.comparison else ()), *filter(None, [row.remark])]:
+            said.setdefault(remark, []).append(_name(row))
+    return lines + [f"{together(names)}: {text}" for text, names in said.items()]
+
+
+def _name(row: StudyRow) -> str:
+    return f"{row.model}/{row.benchmark}/{row.method}"
 
 
 def _without_repeats(lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:

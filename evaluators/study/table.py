@@ -30,7 +30,8 @@ def finished_table(study: Study, cells: Sequence[Cell]) -> list[StudyRow]:
     for status in statuses(study, cells):
         done = status.directory is not None and status.complete
         summary = load_summary(status.directory) if done and status.directory else None
-        rows.append(_plain_row(study, status.cell, summary, "" if done else _progress(status.tally, status.planned)))
+        remark = "" if done else _progress(status.tally, status.planned)
+        rows.append(_plain_row(study, status.cell, summary, remark, status.directory))
     return compare_rows(rows)
 
 
@@ -51,7 +52,7 @@ def write_table(rows: Sequence[StudyRow], directory: Path) -> list[Path]:
 def _row(sitting: Sitting, cell: Cell) -> StudyRow:
     outcome = sitting.outcomes.get(cell.name)
     if outcome is not None and outcome.complete:
-        return _plain_row(sitting.study, cell, outcome.summary, "")
+        return _plain_row(sitting.study, cell, outcome.summary, "", outcome.plan.directory)
     if cell.name in sitting.failures:
         return _plain_row(sitting.study, cell, None, sitting.failures[cell.name])
     (status,) = statuses(sitting.study, [cell])
@@ -62,7 +63,9 @@ def _progress(tally: Tally, planned: int | None) -> str:
     return f"{tally.samples} of {planned} samples are there" if tally.samples else ""
 
 
-def _plain_row(study: Study, cell: Cell, summary: Summary | None, remark: str) -> StudyRow:
+def _plain_row(
+    study: Study, cell: Cell, summary: Summary | None, remark: str, directory: Path | None = None
+) -> StudyRow:
     return StudyRow(
         model=cell.model,
         benchmark=cell.benchmark,
@@ -72,4 +75,5 @@ def _plain_row(study: Study, cell: Cell, summary: Summary | None, remark: str) -
         summary=summary,
         published=study.published.get((cell.model, cell.benchmark, cell.method), ()),
         remark=remark,
+        directory=directory,
     )

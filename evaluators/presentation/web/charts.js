@@ -63,7 +63,7 @@ export function curvesChart(lines) {
   for (let rate = low; rate <= top; rate += top - low > 40 ? 20 : 10) {
     drawing.append(svg("line", { x1: left, x2: width - 20, y1: y(rate), y2: y(rate), class: "grid" }), label(left - 6, y(rate) + 4, `${rate} %`, "end"));
   }
-  for (const exponent of ticks(least, most)) drawing.append(label(x(10 ** exponent), height - bottom + 18, whole(10 ** exponent), "middle"));
+  for (const tokens of ticks(least, most)) drawing.append(label(x(tokens), height - bottom + 18, whole(tokens), "middle"));
   drawing.append(label((width + left) / 2, height - 6, "generated tokens a question", "middle"));
   lines.forEach((line, index) => {
     const path = line.points.map((point, i) => `${i ? "L" : "M"}${x(point.tokens).toFixed(1)} ${y(point.rate).toFixed(1)}`).join("");
@@ -73,11 +73,17 @@ export function curvesChart(lines) {
   return make("figure", {}, drawing, make("figcaption", {}, lines.map((line, index) => legend(line.name, index))));
 }
 
+/** Round numbers between two exponents of ten: of 1, 2, 5 and their powers of ten where that gives few, else of all digits. */
 function ticks(least, most) {
-  const found = [];
-  const step = most - least > 1.2 ? 1 : most - least > 0.6 ? 0.5 : 0.25;
-  for (let exponent = Math.ceil(least / step) * step; exponent <= most + 1e-9; exponent += step) found.push(exponent);
-  return found.length ? found : [least, most];
+  const between = (digits) => {
+    const found = [];
+    for (let exponent = Math.floor(least); exponent <= most; exponent += 1) found.push(...digits.map((digit) => digit * 10 ** exponent));
+    return found.filter((value) => Math.log10(value) >= least - 1e-9 && Math.log10(value) <= most + 1e-9);
+  };
+  const kinds = [[1], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9], Array.from({ length: 90 }, (_, index) => 1 + index / 10)];
+  const found = kinds.map(between).find((values) => values.length > 1) ?? [];
+  const every = Math.ceil(found.length / 6);
+  return found.filter((_, index) => index % every === 0);
 }
 
 function thinned(points) {

@@ -3,7 +3,7 @@
 import { to } from "./address.js";
 import { link, make, row, table } from "./dom.js";
 import { progressLine, stateBadge } from "./live.js";
-import { number, plural } from "./wording.js";
+import { plural } from "./wording.js";
 
 export async function libraryPage(source) {
   let library = await source.library();
@@ -52,19 +52,14 @@ function studySection(study) {
 function runsSection(library, rows, chosen, choose) {
   if (!library.runs.length) return make("p", {}, "There are no runs here yet. They appear as soon as one begins.");
   const lines = library.runs.map((run) => {
-    const state = make("td", {}, stateBadge(run.state));
-    const progress = make("td", {}, progressLine(run));
-    rows.set(run.id, (now) => {
-      state.replaceChildren(stateBadge(now.state));
-      progress.textContent = progressLine(now);
-    });
+    const progress = make("td", {}, stateBadge(run.state), ` ${progressLine(run)}`);
+    rows.set(run.id, (now) => progress.replaceChildren(stateBadge(now.state), ` ${progressLine(now)}`));
     const tick = make("input", { type: "checkbox", "aria-label": `compare ${run.id}`, checked: chosen.has(run.id), onchange: (event) => choose(run.id, event.target.checked) });
     return make("tr", { "data-run": run.id }, make("td", {}, tick), make("th", { scope: "row" }, link(to({ runs: [run.id] }), {}, run.id)),
-      make("td", {}, run.method), make("td", { class: "number" }, `${run.questions} \u00d7 ${run.k}`), state, progress,
-      make("td", { class: "number" }, number(run.reflections && run.samples ? run.reflections / run.samples : 0, 2)));
+      make("td", {}, run.method), make("td", { class: "number" }, `${run.questions} \u00d7 ${run.k}`), progress);
   });
   const faults = library.faults.map((fault) => make("li", {}, make("code", {}, fault.id), `: ${fault.reason}`));
   return make("section", {},
-    table(["", "run", "method", "questions \u00d7 samples", "state", "progress", "reflections a sample"], lines, { label: "runs" }),
+    table(["", "run", "method", "questions \u00d7 samples", "progress"], lines, { label: "runs", class: "library" }),
     faults.length ? make("div", { class: "refusal" }, make("p", {}, "Not readable:"), make("ul", {}, faults)) : null);
 }

@@ -108,16 +108,19 @@ function verdict(pair, contents) {
 }
 
 function runsTable(contents, pairs) {
-  const rate = (value) => make("td", { class: "number" }, make("strong", {}, number(value.rate)), ` [${number(value.low)}, ${number(value.high)}]`);
+  const within = (text) => make("span", { class: "within" }, ` [${text}]`);
+  const rate = (value) => make("td", { class: "number" }, make("strong", {}, number(value.rate)), within(`${number(value.low)}, ${number(value.high)}`));
+  const several = (name) => new Set(contents.runs.map((run) => run[name])).size > 1; // else the heading says it
+  const about = (run) => [several("benchmark") && run.benchmark, several("model") && run.model, `${run.questions} \u00d7 ${run.k}`].filter(Boolean).join(", ");
   const names = contents.runs.find((run) => run.rates.length)?.rates.map((value) => value.name.replace(/@\d+/, "@K")) ?? [];
   const lines = contents.runs.map((run) => make("tr", {},
-    make("th", { scope: "row" }, run.name, make("small", {}, ` ${run.benchmark}, ${run.model}, ${run.questions} \u00d7 ${run.k}`)),
+    make("th", { scope: "row" }, run.name, make("small", {}, ` ${about(run)}`)),
     names.map((_, index) => (run.rates[index] ? rate(run.rates[index]) : make("td", { class: "number" }, index ? "" : `${number(run.accuracy)} so far`))),
     make("td", { class: "number" }, whole(run.tokens)), make("td", { class: "number" }, number(run.samples ? run.reflections / run.samples : null, 2)),
     make("td", { class: "number" }, run.wall_seconds === null ? "\u2013" : `${whole(run.wall_seconds)} s`)));
   const differences = pairs.filter((pair) => pair.metrics?.length > 1).map((pair) => make("tr", { class: "difference" },
     make("th", { scope: "row" }, `${contents.runs[pair.other].name} less ${contents.runs[pair.base].name}`),
-    pair.metrics.map((metric) => make("td", { class: "number" }, make("strong", {}, signed(metric.delta)), ` [${metric.interval}]`, make("small", {}, `p ${metric.p}`))),
+    pair.metrics.map((metric) => make("td", { class: "number" }, make("strong", {}, signed(metric.delta)), within(metric.interval), make("small", {}, `p ${metric.p}`))),
     make("td"), make("td"), make("td")));
   const heads = ["run", ...names.map((name) => `${name}, 95 % interval`), "tokens", "reflections a sample", "time"];
   const remarks = contents.runs.flatMap((run) => run.notes.map((note) => make("li", {}, contents.runs.length > 1 ? `${run.name}: ${note}` : note)));
