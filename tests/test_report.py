@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import pytest
 import yaml
@@ -375,3 +375,23 @@ def test_no_name_of_a_model_a_run_or_a_benchmark_runs(tmp_path: Path, browser: A
     assert "onerror=window.stolen=9" in opened.text(), "the name is there, as text"
     assert opened.complaints == []
     opened.page.close()
+
+
+def test_a_large_matrix_is_drawn_as_one_scrolls(tmp_path: Path, browser: Any) -> None:
+    runs = [drawn_run(tmp_path / name, questions=90, k=20, seed=seed) for seed, name in enumerate(("a", "b"))]
+    for run in runs:
+        summarise(run, first_words)
+    assert main([*map(str, runs), "-o", str(tmp_path / "report.html")]) == 0
+    visit = Visit(browser, (tmp_path / "report.html").as_uri())
+    cells = visit.page.locator(".matrix .cell")
+    assert 0 < cells.count() < 90 * 40 / 2, "what is far below is not drawn"
+    for _ in range(90):
+        visit.page.keyboard.press("End")
+        visit.page.wait_for_timeout(50)
+        if cells.count() == 90 * 40:
+            break
+    assert cells.count() == 90 * 40
+    assert visit.page.locator("button.more").is_hidden()
+    href = cells.last.get_attribute("href")
+    assert parse_qs(href[1:]) == {"question": ["aime-89"], "run": ["1"], "sample": ["19"]}
+    assert visit.complaints == []

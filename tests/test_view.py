@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from synthetic_runs import drawn_run, first_words, sample, write_run
 
 from evaluators.analysis.summary import summarise
-from evaluators.records.journal_index import outline
+from evaluators.records.journal_index import JournalIndex, outline
 
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
@@ -233,6 +234,29 @@ def test_an_outline_is_the_line_without_its_response() -> None:
     assert outline(json.dumps(row).encode()) == found
     foreign = json.dumps(row, separators=(",", ":")).encode()
     assert outline(foreign) == row
+
+
+def test_an_index_that_grows_line_by_line_is_that_of_the_whole_journal(tmp_path: Path) -> None:
+    golds = {f"q{number}": "1" for number in range(3)}
+    pick = random.Random(5)
+    places = [(f"q{pick.randrange(4)}", pick.randrange(3)) for _ in range(40)]  # q3 and sample 2 are of no plan
+    lines = [
+        json.dumps(sample(key, index, pick.choice(["1", "2", None]), "1", generated_tokens=number).to_json()) + "\n"
+        for number, (key, index) in enumerate(places)
+    ]
+    lines[7] = "{}\n"
+    run = write_run(tmp_path / "run", [], golds, k=2)
+    grown, whole = (JournalIndex(run, list(golds), 2) for _ in range(2))
+    for line in lines:
+        with (run / "samples.jsonl").open("a") as journal:
+            journal.write(line)
+        assert grown.refresh() == 1
+    assert whole.refresh() == 40
+    for table in ("offset", "length", "verdict", "tokens", "reflections", "answer", "worker"):
+        assert (getattr(grown, table) == getattr(whole, table)).all(), table
+    assert grown.damaged == whole.damaged == [8]
+    last = {place: number for number, place in enumerate(places) if number != 7}
+    assert whole.tokens.tolist() == [[last.get((key, index), 0) for index in range(2)] for key in golds]
 
 
 def test_nothing_is_written(client: TestClient, results: Path) -> None:
