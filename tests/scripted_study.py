@@ -36,6 +36,7 @@ def write_study(
     average: int,
     output: str = "results",
     models: Sequence[str] = MODELS,
+    benchmarks: Sequence[str] = BENCHMARKS,
     **settings: Any,
 ) -> Path:
     """A study of tiny models, local questions and three methods; model folders hold what is checked before a run."""
@@ -49,7 +50,7 @@ def write_study(
     (folder / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     study = {
         "models": {name: {"model_path": str(folder / name)} for name in models},
-        "benchmarks": {name: {"dataset_path": str(folder / "questions.jsonl")} for name in BENCHMARKS},
+        "benchmarks": {name: {"dataset_path": str(folder / "questions.jsonl")} for name in benchmarks},
         "methods": METHODS,
         "average": average,
         "settings": {"output_dir": str(folder / output), **settings},
@@ -93,5 +94,6 @@ def assert_complete(study: Study, questions: int, average: int) -> None:
 
 
 if __name__ == "__main__":
+    sys.modules["matplotlib"] = None  # type: ignore[assignment]  # plots take seconds; the report goes without
     work.work = functools.partial(work.work, engine=engine_of(Script(**json.loads(sys.argv[2]))))
     sys.exit(command_of_a_study([sys.argv[1]]))

@@ -163,7 +163,7 @@ def test_the_driver_is_killed_again_and_again(cluster: Any, tmp_path: Path, caps
 
 def test_a_study_is_killed_and_goes_on(cluster: Any, tmp_path: Path) -> None:
     options = {"launcher": "ray", "ray_address": cluster.address, "workers": 2, "max_attempts": 1000}
-    path = write_study(tmp_path, questions=20, average=2, models=("tiny-a", "tiny-b"), **options)
+    path = write_study(tmp_path, questions=30, average=2, benchmarks=["aime"], **options)
     slow, quick = ({"median_steps": 10, "step_seconds": seconds, "batch_size": 4} for seconds in (0.02, 0))
     killed = start_study(path, **slow)
     wait_for(lambda: lines(tmp_path / "results") > 60, 120)
@@ -174,9 +174,9 @@ def test_a_study_is_killed_and_goes_on(cluster: Any, tmp_path: Path) -> None:
     final = start_study(path, **quick)
     output, error = final.communicate(timeout=240)
     assert final.returncode == 0, error
-    assert 60 < kept < 18 * 40, "it was killed half-way"
+    assert 60 < kept < 6 * 60, "it was killed half-way"
     assert f"{kept:,} samples are there" in error
-    assert_complete_study(read_study(path), 20, 2)
+    assert_complete_study(read_study(path), 30, 2)
     assert "tiny-b" in output and "Avg@2" in output
 
 
