@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,10 @@ def test_below_the_table_stand_the_verdicts_and_what_differs_besides_the_method_
     )
     lines = text_table(rows).splitlines()
     assert max(map(len, lines)) <= 100
+    long = [
+        replace(row, method=f"{row.method}-adaptive_entropy_K=2.5-times=3", published=(1.0, 2.0, 3.0)) for row in rows
+    ]
+    assert max(map(len, text_table(long).splitlines())) <= 100
     below = " ".join(" ".join(lines).split())
     assert "m/aime/better: SRGen is better on these questions (p " in below and ", by Holm)" in below
     assert "m/aime/hotter: not settled: " in below

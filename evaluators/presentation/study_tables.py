@@ -20,24 +20,24 @@ PAPER = "published"
 
 
 def text_table(rows: Sequence[StudyRow]) -> str:
-    """For a terminal: a line per run, under it the differences' intervals and p-values, and what was published."""
-    head = ["model", "benchmark", "method", *_metrics(rows)]
-    lines = [head]
+    """For a terminal: under each model and benchmark its runs, with intervals, p-values and what was published."""
+    lines = [["", *_metrics(rows)]]
+    group = ""
     for row in rows:
-        lines.append([row.model, row.benchmark, row.method, *(_rate(row, metric) for metric in METRICS)])
+        if group != (group := f"{row.model}, {row.benchmark}"):
+            lines.append([group])
+        lines.append([f"  {row.method}", *(_rate(row, metric) for metric in METRICS)])
+        if row.summary:
+            lines.append(["", *(_interval(row, metric) for metric in METRICS)])
         if row.comparison:
-            lines.append(["", "", "", *(f"  {_interval(row, metric)}" for metric in METRICS)])
-            lines.append(["", "", "", *(f"  p {_p(row, metric)}" for metric in METRICS)])
+            lines.append(["", *(f"p {_p(row, metric)}" for metric in METRICS)])
         if row.published:
-            lines.append(["", "", f"  {PAPER}", *(_published(row, rows, metric) for metric in METRICS)])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    printed = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in _without_repeats(lines)
-    ]
-    return "\n".join(
-        [printed[0], "-" * max(map(len, printed)), *printed[1:], *(fitted(line, "") for line in _below(rows))]
-    )
+            lines.append([f"    {PAPER}", *(_published(row, rows, metric) for metric in METRICS)])
+    cells = [line for line in lines if len(line) > 1]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    printed = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    below = [fitted(line, "") for line in _below(rows)]
+    return "\n".join([printed[0], "-" * max(map(len, printed)), *printed[1:], *below])
 
 
 def markdown_table(rows: Sequence[StudyRow]) -> str:
@@ -131,21 +131,21 @@ def _wide_head(rows: Sequence[StudyRow]) -> list[str]:
 def _wide(row: StudyRow, rows: Sequence[StudyRow]) -> list[str]:
     cells = [row.model, row.benchmark, row.method]
     for metric in METRICS:
-        cells += [_rate(row, metric, own_interval=False), _interval(row, metric), _p(row, metric)]
+        cells += [_rate(row, metric), _interval(row, metric), _p(row, metric)]
         if any(other.published for other in rows):
             cells.append(_published(row, rows, metric))
     return cells
 
 
-def _rate(row: StudyRow, metric: Metric, *, own_interval: bool = True) -> str:
-    """The rate, with the difference to the base; the base has its own interval in its place."""
+def _rate(row: StudyRow, metric: Metric) -> str:
+    """The rate, with the difference to the base."""
     ours = row.rate(metric)
     if ours is None:
         return "-"
     if row.comparison:
         difference = row.comparison.differences[metric]
         return f"{number(difference.other)} ({signed(difference.delta)})"
-    return f"{number(ours[0])} {_interval(row, metric)}" if own_interval else number(ours[0])
+    return number(ours[0])
 
 
 def _interval(row: StudyRow, metric: Metric) -> str:
@@ -199,18 +199,6 @@ def _below(rows: Sequence[StudyRow]) -> list[str]:
 
 def _name(row: StudyRow) -> str:
     return f"{row.model}/{row.benchmark}/{row.method}"
-
-
-def _without_repeats(lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """Model and benchmark stand where they change."""
-    shown: list[Sequence[str]] = []
-    model = benchmark = ""
-    for line in lines:
-        same = (line[0] == model, line[:2] == [model, benchmark])
-        shown.append(["" if same[0] else line[0], "" if same[1] else line[1], *line[2:]])
-        if line[0]:
-            model, benchmark = line[0], line[1]
-    return shown
 
 
 def _latex(cell: str) -> str:
