@@ -185,7 +185,7 @@ def test_tokens_are_shaded_and_a_reflection_opens(visit: Visit) -> None:
     panel = visit.text("#reflection")
     rows = [line.inner_text().split("\t") for line in page.locator("#reflection .tokens tr").all()]
     assert rows == [
-        ["likeliest", "token", "before", "after"],
+        ["likeliest", "token", "probability before", "probability after"],
         ["before", '"</td>"', "50.0 %", "< 0.1 %"],
         ["after", '" so"', "25.0 %", "75.0 %"],
     ]

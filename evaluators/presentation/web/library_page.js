@@ -46,7 +46,7 @@ function studySection(study) {
   return make("section", { class: "study" },
     make("h2", {}, "Study ", make("code", {}, study.name)),
     make("p", {}, `${plural(study.cells.length, "cell")}. `, runs.length ? link(to({ runs }), {}, "All its runs together") : null),
-    make("details", {}, make("summary", {}, "cells"), table(["cell", "remark"], lines, { label: "cells of the study" })));
+    make("details", { open: study.cells.some((cell) => cell.failure) }, make("summary", {}, "cells"), table(["cell", "remark"], lines, { label: "cells of the study" })));
 }
 
 function runsSection(library, rows, chosen, choose) {
@@ -59,7 +59,7 @@ function runsSection(library, rows, chosen, choose) {
       make("td", {}, run.method), make("td", { class: "number" }, `${run.questions} \u00d7 ${run.k}`), progress);
   });
   const faults = library.faults.map((fault) => make("li", {}, make("code", {}, fault.id), `: ${fault.reason}`));
-  return make("section", {},
+  return make("section", {}, library.studies.length ? make("h2", {}, "All runs") : null,
     table(["", "run", "method", "questions \u00d7 samples", "progress"], lines, { label: "runs", class: "library" }),
     faults.length ? make("div", { class: "refusal" }, make("p", {}, "Not readable:"), make("ul", {}, faults)) : null);
 }

@@ -76,7 +76,7 @@ export class Matrix {
 
   element() {
     const heads = ["question", ...this.#runs().map((run) => this.#contents.runs[run].name)];
-    if (this.#hasGain()) heads.push("gain");
+    if (this.#hasGain()) heads.push(this.#runs().length > 2 ? `gain of ${this.#contents.runs[this.#pair.other].name}` : "gain");
     const head = make("tr", {}, heads.map((text) => make("th", { scope: "col" }, text)));
     this.#body.addEventListener("keydown", (event) => this.#walk(event));
     const rest = make("button", { type: "button", class: "more", onclick: () => this.#drawMore() }, "show more questions");

@@ -97,7 +97,7 @@ function tokenTable(mark) {
   const line = (name, token, side) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, tokenText(token)),
     columns.map((values) => values && make("td", { class: "number" }, percent(values[side]))));
   const same = mark.token_before === mark.token_after && (!columns[0] || columns[0][0] === columns[0][1]);
-  const heads = ["likeliest", "token", columns[0] && "before", columns[1] && "after"].filter(Boolean);
+  const heads = ["likeliest", "token", columns[0] && "probability before", columns[1] && "probability after"].filter(Boolean);
   return make("table", { class: "tokens" }, make("caption", { class: "hidden" }, "likeliest tokens and their probabilities before and after the correction"),
     make("thead", {}, make("tr", {}, heads.map((head) => make("th", { scope: "col" }, head)))),
     make("tbody", {}, same ? line("before and after", mark.token_before, 0) : [line("before", mark.token_before, 0), line("after", mark.token_after, 1)]));

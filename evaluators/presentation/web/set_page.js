@@ -134,12 +134,19 @@ function more(contents, pairs, documents) {
   }
   const lines = [...curves].map(([run, points]) => ({ name: contents.runs[run].name, points: points.filter((point) => point.chooser === "majority") }))
     .filter((line) => line.points.length);
-  const remarks = [...new Set(pairs.flatMap((pair) => pair.remarks ?? []))];
+  const remarks = remarksOf(contents, pairs);
   return [
     lines.length ? make("div", {}, make("h2", {}, "Accuracy against tokens"), make("p", { class: "note" }, "The majority of K samples, for as many K as there are."), curvesChart(lines)) : null,
     remarks.length ? make("div", {}, make("h2", {}, "To be read beside it"), make("ul", {}, remarks.map((remark) => make("li", {}, remark)))) : null,
     pairs.some((pair) => pair.metrics?.length > 1) ? plots(documents) : null,
   ].filter(Boolean);
+}
+
+/** Every remark once; where there are several pairs and it is of some only, with whose it is. */
+function remarksOf(contents, pairs) {
+  const whose = new Map();
+  for (const pair of pairs) for (const remark of pair.remarks ?? []) whose.set(remark, [...(whose.get(remark) ?? []), contents.runs[pair.other ?? pair.base].name]);
+  return [...whose].map(([remark, names]) => (names.length < pairs.length ? `${names.join(", ")}: ${remark}` : remark));
 }
 
 function plots(documents) {
