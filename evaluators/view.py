@@ -12,6 +12,9 @@ from srgen.command_line import Parser, called, command
 from srgen.errors import ConfigError
 from srgen.extras import install
 
+HEAD_START = 1.0
+"""Seconds that reading the journals gets before the address is told: in most folders they are then read."""
+
 
 @command
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,12 +39,14 @@ def serve(results: Path, host: str, port: int, token: str | None) -> None:
     if not is_loopback(host) and token is None:
         token = secrets.token_urlsafe(24)
     library = Library(results.expanduser())
+    warming = threading.Thread(target=library.warm, daemon=True)
+    warming.start()
     app = create_app(library, Guard(host, token))
     bound = _bind(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{bound.getsockname()[1]}/" + (f"?token={token}" if token else "")
+    warming.join(HEAD_START)
     print(f"Showing {results} at {address} (Ctrl-C ends it)", flush=True)
-    threading.Thread(target=library.warm, daemon=True).start()
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
     try:
         server.run(sockets=[bound])
