@@ -89,6 +89,27 @@ def test_mixed_batches_leave_each_other_alone() -> None:
         assert bool(completion.reports) == bool(way)
 
 
+def test_samples_of_a_question_share_one_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[int] = []
+    begin = Slot.begin
+
+    def counting(self: Slot, head: Any, prompts: Any) -> Any:
+        fitted.append(len(prompts))
+        return begin(self, head, prompts)
+
+    monkeypatch.setattr(Slot, "begin", counting)
+    engine = TransformersEngine(tiny_model("llama"), ByteTokenizer(), batch_size=4)
+    alone = generate(engine, PROMPTS, methods=(Slot(),))
+    assert sum(fitted) == len(PROMPTS)
+    again = generate(engine, [prompt for prompt in PROMPTS for _ in range(3)], methods=(Slot(),))
+    assert sum(fitted) == len(PROMPTS)
+    for index, completion in enumerate(again):
+        assert completion.token_ids == alone[index // 3].token_ids
+        assert completion.reports == alone[index // 3].reports
+    generate(engine, PROMPTS, methods=(Slot(times=2),))
+    assert sum(fitted) == 2 * len(PROMPTS)
+
+
 def test_a_prompt_of_one_token_has_no_delta() -> None:
     engine = TransformersEngine(tiny_model("llama"), ByteTokenizer())
     (plain,), (slotted,) = generate(engine, [[7]]), generate(engine, [[7]], methods=(Slot(),))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-LACKING = "-: a chooser needs what the run did not record: --record_signals, and from an endpoint all that it asks for"
+LACKING = "-: the run did not record what the chooser needs (docs/methods.md)"
 """What a dash means."""
 
 

@@ -13,6 +13,8 @@ from srgen.method.readout import Readout
 from srgen.methods.contract import Method, Prompt
 
 Key = Hashable
+KEPT_FITS = 16
+"""Prompts whose fits are kept for further samples; each holds d + V numbers."""
 Reports = Mapping[str, Mapping[str, float]]
 """What each method of a sample reports, by the method's name."""
 
@@ -36,6 +38,14 @@ class _Sample:
     reports: dict[str, Mapping[str, float]] = field(default_factory=dict)
 
 
+class _Fit(NamedTuple):
+    """What methods have found for a prompt, all of them together, and what the last of them reports."""
+
+    report: Mapping[str, float]
+    delta: Tensor | None
+    shift: Tensor | None
+
+
 class _Stack(NamedTuple):
     """Corrections of a step's rows, 0 for those without: deltas (n, d) and shifts (n, V)."""
 
@@ -52,6 +62,8 @@ class MethodRows:
     def __init__(self, readout: Readout) -> None:
         self._readout = readout
         self._samples: dict[Key, _Sample] = {}
+        self._fits: dict[tuple[tuple[Method, ...], tuple[int, ...]], _Fit] = {}
+        """By methods and prompt; the one used last comes last."""
         self._stack: _Stack | None = None
 
     def __contains__(self, key: Key) -> bool:
@@ -64,22 +76,38 @@ class MethodRows:
         self._stack = None
         stages = max((len(sample.methods) for sample in started), default=0)
         for stage in range(stages):
-            groups: dict[Method, list[Started]] = {}
+            groups: dict[tuple[Method, ...], list[Started]] = {}
             for sample in started:
                 if stage < len(sample.methods):
-                    groups.setdefault(sample.methods[stage], []).append(sample)
-            for method, members in groups.items():
-                self._begin(method, members)
+                    groups.setdefault(sample.methods[: stage + 1], []).append(sample)
+            for methods, members in groups.items():
+                self._begin(methods, members)
+        for prompt in list(self._fits)[:-KEPT_FITS]:
+            del self._fits[prompt]
 
-    def _begin(self, method: Method, members: Sequence[Started]) -> None:
+    def _begin(self, methods: tuple[Method, ...], members: Sequence[Started]) -> None:
+        """Begin the last of some methods, once for each prompt: the samples of a question share what it finds."""
+        prompts = {tuple(member.tokens): member for member in members}
+        self._fit(methods, [member for tokens, member in prompts.items() if (methods, tokens) not in self._fits])
+        for tokens in prompts:
+            self._fits[methods, tokens] = self._fits.pop((methods, tokens))
+        for member in members:
+            sample, fit = self._samples[member.key], self._fits[methods, tuple(member.tokens)]
+            sample.reports[methods[-1].name] = fit.report
+            sample.delta, sample.shift = fit.delta, fit.shift
+
+    def _fit(self, methods: tuple[Method, ...], members: Sequence[Started]) -> None:
         device = self._readout.device
         prompts = [Prompt(member.tokens, self.hidden(member.key, member.hidden.to(device))) for member in members]
-        for member, effect in zip(members, method.begin(self._readout, prompts), strict=True):
-            sample = self._samples[member.key]
-            sample.reports[method.name] = effect.report
+        if not prompts:
+            return
+        for member, effect in zip(members, methods[-1].begin(self._readout, prompts), strict=True):
+            before = self._samples[member.key]
+            delta, shift = before.delta, before.shift
             if effect.delta is not None:
-                sample.delta = effect.delta if sample.delta is None else sample.delta + effect.delta
-                sample.shift = self._readout.shift(sample.delta[None])[0]
+                delta = effect.delta if delta is None else delta + effect.delta
+                shift = self._readout.shift(delta[None])[0]
+            self._fits[methods, tuple(member.tokens)] = _Fit(effect.report, delta, shift)
 
     def hidden(self, key: Key, hidden: Tensor) -> Tensor:
         """A sample's last hidden states (n, d) with its correction."""

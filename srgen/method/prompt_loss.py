@@ -15,14 +15,17 @@ from torch import Tensor
 from srgen.method.paging import chunk_rows
 from srgen.methods.contract import Head
 
+LEAST_ROWS = 128
+"""Rows of one product with W, which a BLAS lays out anew for each."""
+
 
 class _Chunk(NamedTuple):
-    """Rows (m, V): probabilities at shift 0 without a cap, logits with one; labels (m, 1)."""
+    """Rows (m, V): e^(z - max z) at shift 0 without a cap, logits with one; labels (m, 1)."""
 
     rows: Tensor
     labels: Tensor
-    label_scores: Tensor
-    """Log-probabilities of the labels at shift 0, (m,)."""
+    label_logits: Tensor
+    """Logits of the labels at shift 0, less the largest of their rows, (m,)."""
 
 
 class PromptLoss:
@@ -52,19 +55,31 @@ class PromptLoss:
         return loss / count, gradient / count
 
     def _compute(self) -> Iterator[_Chunk]:
-        size = chunk_rows(self.device, self._head.vocabulary)
+        size = max(LEAST_ROWS, chunk_rows(self.device, self._head.vocabulary))
         for start in range(0, len(self._labels), size):
             labels = self._labels[start : start + size]
-            logits = self._head.logits(self._hidden[start : start + size])
-            scores = logits.gather(1, labels)[:, 0] - logits.logsumexp(dim=1)
-            rows = logits.softmax(dim=1) if self._head.cap is None else logits
-            yield _Chunk(rows, labels, scores)
+            rows = self._head.logits(self._hidden[start : start + size])
+            of_labels = rows.gather(1, labels)[:, 0]
+            if self._head.cap is None:
+                of_labels = of_labels - self._exponentiate(rows)
+            yield _Chunk(rows, labels, of_labels)
+
+    def _exponentiate(self, rows: Tensor) -> Tensor:
+        """Put e^(z - max z) in the place of the logits z (m, V); the largest of each row (m,)."""
+        largest = []
+        size = max(1, chunk_rows(self.device, self._head.vocabulary) // 8)  # what stays in the cache
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            most = part.amax(dim=1, keepdim=True)
+            part.sub_(most).exp_()
+            largest.append(most[:, 0])
+        return torch.cat(largest)
 
     def _uncapped(self, chunk: _Chunk, shift: Tensor) -> tuple[Tensor, Tensor]:
         largest = shift.max()
         growth = (shift - largest).exp()
         partition = chunk.rows @ growth
-        loss = (partition.log() + largest - chunk.label_scores - shift[chunk.labels[:, 0]]).sum()
+        loss = (partition.log() + largest - chunk.label_logits - shift[chunk.labels[:, 0]]).sum()
         gradient = growth * (partition.reciprocal() @ chunk.rows)
         return loss, gradient.index_add_(0, chunk.labels[:, 0], -torch.ones_like(partition))
 

@@ -56,7 +56,8 @@ class Readout:
         """Logits rows of hidden states (R, d), as the model computes them: (R, V)."""
         states = hidden.to(self.weight)
         raw = nn.functional.linear(states, self.weight, self.bias) if self.head is None else self.head(states)
-        raw = raw.to(self.dtype) * self.scale
+        raw = raw.to(self.dtype)
+        raw = raw if self.scale == 1.0 else raw * self.scale
         return raw if self.cap is None else self.cap * torch.tanh(raw / self.cap)
 
     def moved_logits(self, hidden: Tensor, shift: Tensor) -> tuple[Tensor, Tensor | None]:

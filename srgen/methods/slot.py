@@ -58,11 +58,12 @@ class Slot(Method):
         shift = torch.zeros(len(prompts), head.vocabulary, device=losses[0].device)
         optimizer = AdamW(delta, self.lr)
         first = None
-        for _ in range(self.times):
+        for step in range(self.times):
+            if step:
+                shift = head.shift(delta)
             values, gradients = zip(*(loss(row) for loss, row in zip(losses, shift, strict=True)), strict=True)
             first = first or values
             optimizer.step(head.pull_back(torch.stack(gradients)))
-            shift = head.shift(delta)
         table = torch.stack([torch.stack(first or ()), delta.norm(dim=1)], dim=1).tolist()
         return [Effect(row, {"loss": loss, "delta_norm": norm}) for row, (loss, norm) in zip(delta, table, strict=True)]
 
