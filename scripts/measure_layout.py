@@ -2,8 +2,9 @@
 
     python scripts/measure_layout.py [ROOT ...]
 
-measures each ROOT (default: this checkout), a folder that holds the packages `srgen` and `evaluators`, and prints one
-Markdown table with a column per ROOT. `git worktree add /tmp/before before-layout` gives a checkout of another commit.
+measures each ROOT (default: this checkout), a folder that holds the packages `srgen`, `evaluators` and `training`, and
+prints one Markdown table with a column per ROOT. `git worktree add /tmp/before before-layout` gives a checkout of
+another commit.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("srgen", "evaluators")
+PACKAGES = ("srgen", "evaluators", "training")
 
 
 def modules(root: Path) -> dict[str, Path]:
-    """Every module of the two packages by its dotted name; a package goes by its `__init__`'s."""
+    """Every module of the packages by its dotted name; a package goes by its `__init__`'s."""
     found = {}
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
@@ -32,7 +33,7 @@ def modules(root: Path) -> dict[str, Path]:
 
 
 def imports(root: Path) -> dict[str, set[str]]:
-    """The modules of the two packages that each of them imports, anywhere in its file (in functions, for types)."""
+    """The modules of the packages that each of them imports, anywhere in its file (in functions, for types)."""
     known = modules(root)
     return {name: set(_imported(ast.parse(path.read_text("utf-8")), known)) for name, path in known.items()}
 

@@ -1,4 +1,4 @@
-"""Imports go one way between the rooms of the two packages (docs/architecture.md), never back nor in a circle."""
+"""Imports go one way between the rooms of the packages (docs/architecture.md), never back nor in a circle."""
 
 from __future__ import annotations
 
@@ -47,6 +47,17 @@ SRGEN = (
     ("errors", "extras", "field_docs"),
 )
 """The same for srgen; its other files, `api` and the commands, stand above."""
+TRAINING = (
+    ("pasr",),
+    ("grpo", "warm_up"),
+    ("trainer_arguments", "vllm_mode", "format_rate"),
+    ("model", "questions"),
+    ("session",),
+    ("arithmetic", "checkpoints", "metrics", "reward", "settings"),
+)
+"""The same for training, whose modules are its rooms."""
+TAKEN_BY_TRAINING = ("evaluators.benchmarks", "evaluators.grading")
+"""All that training takes of evaluators."""
 ONLY = {
     "evaluators.settings": ("evaluators.benchmarks.benchmark", "evaluators.benchmarks.data_config"),
     "evaluators.grading": ("evaluators.benchmarks.benchmark",),
@@ -57,7 +68,7 @@ ONLY = {
 def place(module: str) -> tuple[int, str]:
     """How deep a module stands in its package, from 0 for the commands, and its room."""
     package, _, inside = module.partition(".")
-    layers = EVALUATORS if package == "evaluators" else SRGEN
+    layers = {"evaluators": EVALUATORS, "srgen": SRGEN, "training": TRAINING}[package]
     depths = {room: depth for depth, rooms in enumerate(layers, 1) for room in rooms}
     around = [room for room in depths if f"{inside}.".startswith(f"{room}.")]
     if around:
@@ -77,9 +88,13 @@ def faults(root: Path) -> list[str]:
             package, of_target = module.partition(".")[0], target.partition(".")[0]
             if package == "srgen" and of_target == "evaluators":
                 found.append(f"{module} imports {target}: srgen knows nothing of evaluators")
+            elif of_target == "training" != package:
+                found.append(f"{module} imports {target}: {package} knows nothing of training")
+            elif package == "training" and of_target == "evaluators" and other not in TAKEN_BY_TRAINING:
+                found.append(f"{module} imports {target}: training takes {' and '.join(TAKEN_BY_TRAINING)} only")
             elif package == of_target and (below < depth or (below == depth and below > 0 and room != other)):
                 found.append(f"{module} imports {target}: {room} stands below or beside {other}")
-            elif f"{target}.".startswith(("srgen.method.", "srgen.server")) and (package == "evaluators"):
+            elif f"{target}.".startswith(("srgen.method.", "srgen.server")) and package != "srgen":
                 found.append(f"{module} imports {target}: logits and servers are srgen's own affair")
             elif other == "evaluators.benchmarks" and target not in ONLY.get(room, (target,)):
                 found.append(f"{module} imports {target}: {room} takes {' and '.join(ONLY[room])} only")
@@ -110,10 +125,14 @@ def test_no_import_goes_in_a_circle() -> None:
         ("evaluators/analysis/metrics.py", "from evaluators.presentation import plots"),
         ("evaluators/analysis/power.py", "from evaluators import compare"),
         ("evaluators/running/run.py", "from srgen.method.processor import SRGenProcessor"),
+        ("srgen/api.py", "def late():\n    import training.pasr"),
+        ("evaluators/grading/grade.py", "from training.reward import reward_of"),
+        ("training/grpo.py", "from evaluators.running.run import run"),
+        ("training/reward.py", "from training.model import load_model"),
     ],
 )
 def test_a_forbidden_import_is_found(tmp_path: Path, module: str, forbidden: str) -> None:
-    for package in ("srgen", "evaluators"):
+    for package in ("srgen", "evaluators", "training"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     assert faults(tmp_path) == faults(ROOT)
     with (tmp_path / module).open("a") as file:

@@ -1,0 +1,58 @@
+"""The warm-up: supervised steps on worked examples in the tags, which a model does not emit by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.arithmetic import examples
+from training.checkpoints import last_checkpoint
+from training.metrics import WARM_UP, warm_up_line
+from training.model import adapters, load_model, save_trained
+from training.questions import prompt_of
+from training.session import Session
+from training.settings import TrainingConfig
+
+
+def warm_up(session: Session, model_path: str) -> None:
+    """Train on the examples, from the last checkpoint if there is one, and write the model that this makes."""
+    from accelerate import PartialState
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    from training.trainer_arguments import KeepMetrics, quiet, shared_arguments
+
+    settings, folder = session.settings, session.checkpoints(WARM_UP)
+    arguments = SFTConfig(
+        **shared_arguments(settings, folder),
+        num_train_epochs=settings.warm_up_epochs,
+        per_device_train_batch_size=settings.warm_up_batch_size,
+        learning_rate=settings.warm_up_learning_rate,
+        lr_scheduler_type="linear",
+        save_strategy="epoch",
+        max_length=None,
+        completion_only_loss=True,
+    )
+    trainer = SFTTrainer(
+        model=load_model(model_path, settings),
+        args=arguments,
+        train_dataset=Dataset.from_list(rows(session.tokenizer, settings)),
+        processing_class=session.tokenizer,
+        peft_config=adapters(settings),
+        callbacks=[KeepMetrics(WARM_UP, session.metrics, warm_up_line)],
+    )
+    found = last_checkpoint(folder)
+    if PartialState().is_main_process:
+        session.metrics.resume(WARM_UP, found[1] if found else 0)
+    quiet(trainer).train(resume_from_checkpoint=str(found[0]) if found else None)
+    save_trained(trainer, session, model_path, session.warmed_up)
+
+
+def rows(tokenizer: Any, settings: TrainingConfig) -> list[dict[str, Any]]:
+    """The examples as TRL takes them: a prompt and its completion, both turns of a chat or both text."""
+    found = []
+    for example in examples(settings.warm_up_examples, settings.seed):
+        prompt = prompt_of(tokenizer, example.problem, settings.refine_prompt)
+        chat = not isinstance(prompt, str)
+        completion = [{"role": "assistant", "content": example.response}] if chat else example.response
+        found.append({"prompt": prompt, "completion": completion})
+    return found
