@@ -140,7 +140,7 @@ def test_worked_examples_are_well_formed_and_right(seed: int) -> None:
 
 def test_the_examples_refine_right_and_wrong_first_attempts() -> None:
     responses = [example.response for example in examples(100, 0)]
-    mended = sum(" is not " in response for response in responses)
-    confirmed = sum("This is right" in response for response in responses)
+    mended = sum("<refine>Not " in response for response in responses)
+    confirmed = sum(", right.</refine>" in response for response in responses)
     assert mended > 10 and confirmed > 10 and mended + confirmed < 80
     assert len({problem.text for problem in problems(1000, 0)}) == 1000

@@ -65,11 +65,11 @@ def _response(problem: Problem, draw: random.Random) -> str:
     if draw.random() >= REFINED:
         thinking = " ".join(steps)
     elif draw.random() < 0.5:
-        thinking = f"{' '.join(steps)} <refine>Check: {last} = {value}. This is right.</refine>"
+        thinking = f"{' '.join(steps)} <refine>{last} is {value}, right.</refine>"
     else:
         wrong = value + draw.choice([-10, -2, -1, 1, 2, 10])
         first = " ".join([*steps[:-1], f"{last} = {wrong}."])
-        thinking = f"{first} <refine>Check: {last} is not {wrong}. It is {value}.</refine> {last} = {value}."
+        thinking = f"{first} <refine>Not {wrong}: {last} is {value}.</refine>"
     return f"<think>{thinking}</think><answer>{value}</answer>"
 
 

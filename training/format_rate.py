@@ -11,7 +11,7 @@ from training.questions import Prompt, rendered
 from training.session import Session
 from training.settings import TrainingConfig
 
-BATCH = 16
+BATCH = 32
 """Responses that are sampled at once."""
 
 
