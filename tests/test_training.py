@@ -61,7 +61,7 @@ def test_the_recipe_has_the_papers_values() -> None:
         ({"group_size": 1}, "group_size must be at least 2"),
         ({"baseline_samples": 12}, "baseline_samples (12) must be a multiple of group_size (8)"),
         ({"vllm": "maybe"}, "vllm in x.yaml must be one of auto, always, never, not 'maybe'"),
-        ({"dtype": "int8"}, "dtype must be one of auto, float32, bfloat16, float16, not 'int8'"),
+        ({"dtype": "int8"}, "dtype must be one of auto, float32, bfloat16, not 'int8'"),
         ({"split": "train"}, "dataset_path and split need a benchmark"),
         ({"questions": 10**9}, "must be at most 5000"),
         ({"output_dir": None}, "x.yaml has no output_dir"),

@@ -15,7 +15,7 @@ from srgen.suggest import unknown_name
 
 ARITHMETIC = "arithmetic"
 """The questions that training/arithmetic.py draws; every other name is a benchmark of evaluators."""
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+DTYPES = ("auto", "float32", "bfloat16")
 MOST_ARITHMETIC = 5000
 """More different problems than this are not drawn."""
 REPLACED = {

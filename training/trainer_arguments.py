@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
 from training.metrics import MetricsFile, step_row
@@ -25,7 +26,7 @@ def shared_arguments(settings: TrainingConfig, folder: Path) -> dict[str, Any]:
         "seed": settings.seed,
         "report_to": "none" if settings.report_to == "none" else settings.report_to.replace(" ", "").split(","),
         "disable_tqdm": True,
-        "dataloader_pin_memory": computes_in_bfloat16(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
     }
 
 
