@@ -214,7 +214,9 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     assert (tmp_path / "killed" / "warmed_up" / "model.safetensors").stat().st_mtime_ns == warmed
     capsys.readouterr()
     pasr.run(whole)
-    assert capsys.readouterr().out == f"{tmp_path / 'whole' / 'model'} is trained already\n"
+    told = capsys.readouterr().out
+    assert told.startswith("well-formed responses: base 0/4, warmed up 0/4, trained 0/4; 4 steps of GRPO")
+    assert told.endswith(f"the trained model is in {tmp_path / 'whole' / 'model'}\n") and len(told.splitlines()) == 2
 
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
     assert [(row["phase"], row.get("step")) for row in metrics(tmp_path / "whole")] == [

@@ -62,6 +62,7 @@ def run(settings: TrainingConfig) -> None:
     """Train, or go on with a training; what is done already is left out. Raises SRGenError where that cannot be."""
     # TRL would count its uses on the hub.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import torch
     from accelerate import PartialState
 
     from training.model import load_tokenizer
@@ -69,18 +70,17 @@ def run(settings: TrainingConfig) -> None:
 
     without_progress_bars()
     base = resolve_model_path(settings.model_path)
-    settings.accumulation(PartialState().num_processes)
+    # The trainers take up this state; without a GPU, processes find each other only where it is told of the CPU.
+    state = PartialState(cpu=not torch.accelerator.is_available())
+    settings.accumulation(state.num_processes)
     questions = read_questions(settings)
     tokenizer = load_tokenizer(base)
     check_tags(tokenizer)
     session = Session(settings, tokenizer, Path(settings.output_dir).expanduser())
-    if PartialState().is_main_process:
+    if state.is_main_process:
         keep_settings(settings, session.folder)
-    PartialState().wait_for_everyone()
-    if session.trained.exists():
-        say(f"{session.trained} is trained already")
-    else:
-        train(session, base, questions)
+    state.wait_for_everyone()
+    train(session, base, questions)
 
 
 def train(session: Session, base: str, questions: Sequence[Question]) -> None:
@@ -96,9 +96,10 @@ def train(session: Session, base: str, questions: Sequence[Question]) -> None:
             warm_up(session, base)
         base = str(session.warmed_up)
         count_format(session, WARMED_UP, base, questions)
-    count = settings.questions_per_step
-    say(f"grpo: {count} of {len(questions)} questions a step, {settings.group_size} responses to each")
-    grpo.train(session, base, questions)
+    if not session.trained.exists():
+        count = settings.questions_per_step
+        say(f"grpo: {count} of {len(questions)} questions a step, {settings.group_size} responses to each")
+        grpo.train(session, base, questions)
     count_format(session, TRAINED, str(session.trained), questions)
     say(f"{summary(session.metrics.rows())}\nthe trained model is in {session.trained}")
 
