@@ -11,7 +11,7 @@ from srgen.extras import install
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 TEXTS = [
-    *(path for package in ("srgen", "evaluators", "scripts") for path in (ROOT / package).rglob("*.py")),
+    *(path for package in ("srgen", "evaluators", "training", "scripts") for path in (ROOT / package).rglob("*.py")),
     *(ROOT / "docs").glob("*.md"),
     *ROOT.glob("*.md"),
 ]
@@ -25,5 +25,5 @@ def test_nothing_tells_to_install_srgen_from_an_index() -> None:
 def test_every_extra_that_is_named_exists() -> None:
     named = {name for path in TEXTS for name in re.findall(r"install\(['\"]([\w-]+)['\"]\)", path.read_text("utf-8"))}
     named |= {name for path in TEXTS for name in re.findall(r"-e ['\"]\.\[([\w-]+)\]", path.read_text("utf-8"))}
-    assert {"demo", "openai", "ray", "report", "server", "vllm", "lm-eval", "inspect"} <= named <= set(EXTRAS)
+    assert {"demo", "openai", "ray", "report", "server", "vllm", "lm-eval", "inspect", "train"} <= named <= set(EXTRAS)
     assert install("report") == "run `pip install -e '.[report]'` in the project's clone"

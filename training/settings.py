@@ -99,7 +99,7 @@ class TrainingConfig:
     gradient_checkpointing: bool = True
     """Compute activations twice rather than keep them: slower, with less memory."""
     save_steps: int = 100
-    """Steps between checkpoints."""
+    """Steps between checkpoints; the warm-up writes one after each epoch at least."""
     format_samples: int = 64
     """Responses in which the format is counted before and after the warm-up."""
     report_to: str = "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from training.arithmetic import examples
@@ -22,13 +23,15 @@ def warm_up(session: Session, model_path: str) -> None:
     from training.trainer_arguments import KeepMetrics, quiet, shared_arguments
 
     settings, folder = session.settings, session.checkpoints(WARM_UP)
+    at_once = settings.warm_up_batch_size * PartialState().num_processes
     arguments = SFTConfig(
         **shared_arguments(settings, folder),
         num_train_epochs=settings.warm_up_epochs,
         per_device_train_batch_size=settings.warm_up_batch_size,
         learning_rate=settings.warm_up_learning_rate,
         lr_scheduler_type="linear",
-        save_strategy="epoch",
+        save_strategy="steps",
+        save_steps=min(settings.save_steps, math.ceil(settings.warm_up_examples / at_once)),
         max_length=None,
         completion_only_loss=True,
     )
