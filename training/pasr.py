@@ -46,10 +46,8 @@ def check_installed(settings: TrainingConfig) -> None:
     """Raise SRGenError, with what to install, for a package that is missing."""
     missing = [name for name in ("trl", "peft") if importlib.util.find_spec(name) is None]
     if missing:
-        raise SRGenError(
-            f"training needs the package{'s' * (len(missing) > 1)} {' and '.join(missing)}: {install('train')}"
-        )
-    for name in [] if settings.report_to == "none" else settings.report_to.replace(" ", "").split(","):
+        raise SRGenError(f"training needs {' and '.join(missing)}, not installed here; {install('train')}")
+    for name in settings.loggers:
         if name not in LOGGERS:
             raise ConfigError(f"report_to must be none or of {', '.join(LOGGERS)}, not {name!r}")
         if importlib.util.find_spec(name) is None:

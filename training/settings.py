@@ -123,6 +123,11 @@ class TrainingConfig:
         if self.benchmark == ARITHMETIC and (self.questions or 0) > MOST_ARITHMETIC:
             raise ConfigError(f"questions of `arithmetic` must be at most {MOST_ARITHMETIC}, not {self.questions}")
 
+    @property
+    def loggers(self) -> list[str]:
+        """The names in `report_to`, none where it is `none`."""
+        return [] if self.report_to == "none" else [name.strip() for name in self.report_to.split(",")]
+
     def accumulation(self, devices: int) -> int:
         """How many batches make a step on that many devices. Raises ConfigError where a step cannot be split so."""
         responses, at_once = self.questions_per_step * self.group_size, self.train_batch_size * devices

@@ -24,7 +24,7 @@ def shared_arguments(settings: TrainingConfig, folder: Path) -> dict[str, Any]:
         "logging_steps": 1,
         "save_total_limit": 2,
         "seed": settings.seed,
-        "report_to": "none" if settings.report_to == "none" else settings.report_to.replace(" ", "").split(","),
+        "report_to": settings.loggers or "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
