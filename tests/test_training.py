@@ -21,13 +21,12 @@ from training.reward import Reward
 from training.settings import TrainingConfig, read_settings, settings_of
 
 if TYPE_CHECKING:
-    from tests.tiny_training import tiny_config, tiny_folder
+    from tests.tiny_training import import_trainers, tiny_config, tiny_folder
 else:
-    from tiny_training import tiny_config, tiny_folder
+    from tiny_training import import_trainers, tiny_config, tiny_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 GIVEN = {"model_path": "demo", "output_dir": "out"}
-trains = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="needs the extra `train` (TRL, PEFT)")
 
 
 # Settings
@@ -154,12 +153,10 @@ def test_steps_after_the_checkpoint_are_forgotten(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model; what trains it is imported once, and inherited by the processes that are killed."""
-    import training.grpo
-    import training.warm_up  # noqa: F401
-
-    return tiny_folder(tmp_path_factory.mktemp("tiny") / "model")
+def trainers() -> None:
+    """What trains, imported once, and inherited by the processes that are killed."""
+    pytest.importorskip("trl", reason="needs the extra `train`")
+    import_trainers()
 
 
 def uneven(response: str, *_: Any) -> Reward:
@@ -188,9 +185,8 @@ def stopped(settings: TrainingConfig, phase: str, step: int, torn: bool) -> None
     pasr.run(settings)
 
 
-@trains
 def test_a_killed_training_goes_on_as_if_it_had_not_been(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trainers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import torch
     from safetensors.torch import load_file
@@ -198,6 +194,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     import training.grpo
 
     monkeypatch.setattr(training.grpo, "reward_of", uneven)
+    model = tiny_folder(tmp_path / "model")
     values = {"steps": 4, "learning_rate": 1e-2}
     whole = read_settings(tiny_config(tmp_path / "whole.yaml", model, **values))
     killed = read_settings(tiny_config(tmp_path / "killed.yaml", model, **values))
@@ -238,9 +235,8 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
-@trains
 def test_adapters_end_in_the_model_and_a_model_needs_no_chat_template(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trainers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
     from safetensors.torch import load_file
@@ -275,8 +271,7 @@ def test_adapters_end_in_the_model_and_a_model_needs_no_chat_template(
         assert tagged.removeprefix("Use the tags.") == plain.removeprefix("Answer.")
 
 
-@trains
-def test_plain_answers_are_averaged_over_their_group() -> None:
+def test_plain_answers_are_averaged_over_their_group(trainers: None) -> None:
     """Two questions, two responses to each and four plain samples, one of them in tags and one cut off."""
     from evaluators.grading import GradingPool
     from training.grpo import PasrTrainer
@@ -299,8 +294,7 @@ def test_plain_answers_are_averaged_over_their_group() -> None:
         assert PasrTrainer._baselines(trainer, rows) == [0.5, 0.5, 1.0, 1.0]
 
 
-@trains
-def test_a_tokenizer_that_drops_the_tags_is_refused(tmp_path: Path) -> None:
+def test_a_tokenizer_that_drops_the_tags_is_refused(trainers: None, tmp_path: Path) -> None:
     from training.model import load_tokenizer
     from training.questions import check_tags, prompt_of
 
@@ -315,8 +309,7 @@ def test_a_tokenizer_that_drops_the_tags_is_refused(tmp_path: Path) -> None:
         load_tokenizer(str(tmp_path / "nowhere"))
 
 
-@trains
-def test_trl_is_told_what_its_defaults_are_not(tmp_path: Path) -> None:
+def test_trl_is_told_what_its_defaults_are_not(trainers: None, tmp_path: Path) -> None:
     from trl import GRPOConfig
 
     from training.grpo import arguments

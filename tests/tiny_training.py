@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,17 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message.role }}: {{ message.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
+
+
+def import_trainers() -> None:
+    """Import what trains. The folder tests/vllm, on pytest's path, would be vLLM without a version for TRL."""
+    path = list(sys.path)
+    sys.path[:] = [entry for entry in path if Path(entry).resolve() != Path(__file__).resolve().parent]
+    try:
+        import training.grpo
+        import training.warm_up  # noqa: F401
+    finally:
+        sys.path[:] = path
 
 
 def tiny_folder(folder: Path, template: str | None = CHAT_TEMPLATE) -> Path:
