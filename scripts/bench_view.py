@@ -27,6 +27,8 @@ from evaluators.report import main as report
 
 sys.path.append(str(Path(__file__).resolve().parent))
 if TYPE_CHECKING:
+    from playwright.sync_api import CDPSession
+
     from scripts.bench_statistics import write_run
 else:
     from bench_statistics import write_run
@@ -98,7 +100,7 @@ def measure_view(results: Path) -> None:
 
 
 def measure_browser(url: str) -> None:
-    """Seconds from the address to the drawn matrix, where there is a browser."""
+    """Seconds from the address to what is drawn, and the page's own on a processor, where there is a browser."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -107,16 +109,27 @@ def measure_browser(url: str) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page()
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
         for which in ("first", "second"):
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), processor_seconds(devtools)
             page.goto(url)
-            page.wait_for_selector(".runs tbody tr, .matrix .cell")
+            page.wait_for_selector(".matrix .cell")
             drawn = time.perf_counter() - began
             page.wait_for_selector(".verdict .big")
             verdict = time.perf_counter() - began
-            print(f"{which} page in a browser: {drawn:.2f} s to table and matrix, {verdict:.2f} s to the verdict")
+            print(
+                f"{which} page in a browser: {drawn:.2f} s to table and matrix, {verdict:.2f} s to the verdict, "
+                f"{processor_seconds(devtools) - worked:.2f} CPU s of the page"
+            )
             page.goto("about:blank")
         browser.close()
+
+
+def processor_seconds(devtools: CDPSession) -> float:
+    """What the main thread of the page has worked so far."""
+    metrics = devtools.send("Performance.getMetrics")["metrics"]
+    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
 
 
 if __name__ == "__main__":
