@@ -146,9 +146,8 @@ def _record(options: argparse.Namespace, source: Source, data: DataConfig, run: 
 
 def _tell(directory: Path, source: Source, run: ImportedRun, matcher: Matcher) -> None:
     """Print the run's table, both graders' verdicts, and everything that was left out or is not known."""
-    imported = read_run(directory)
     print(final_table(run.summary))
-    for line in disagreements(imported.samples, read_source_verdicts(directory)):
+    for line in disagreements(run.run.samples, read_source_verdicts(directory)):
         print(f"  {line}")
     for note in (*source.notes, *_notes(run, matcher), *run.golds.differing()):
         print(f"note: {note}", file=sys.stderr)

@@ -169,3 +169,24 @@ def test_the_labelled_answers_have_their_labels() -> None:
     assert len(wrong) <= 0.01 * len(cases), wrong
     assert sum(v.status == "correct" and not c["correct"] for c, v in zip(cases, verdicts, strict=True)) <= 1
     assert all(v.status == "no_answer" for c, v in zip(cases, verdicts, strict=True) if c.get("no_answer"))
+
+
+_NUMBERS = st.sampled_from(
+    ["1", "01", "2", "-2", "1/2", "2/4", r"\frac{1}{2}", "4/2", "1/0", "1 + 1", "0.5", "x", "two"]
+)
+
+
+@given(st.lists(_NUMBERS, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_numbers_are_told_apart_by_their_values_as_by_comparing_each_pair(answers: list[str]) -> None:
+    found = classes(answers, "numeric")
+    for i, a in enumerate(answers):
+        for j, b in enumerate(answers):
+            assert not equivalent(a, b, "numeric") or found[i] == found[j]
+    by_pairs = list(range(len(answers)))
+    for i, a in enumerate(answers):
+        for j, b in enumerate(answers):
+            if equivalent(a, b, "numeric"):
+                by_pairs = [by_pairs[i] if number == by_pairs[j] else number for number in by_pairs]
+    numbers: dict[int, int] = {}
+    assert found == [numbers.setdefault(number, len(numbers)) for number in by_pairs]

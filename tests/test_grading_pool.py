@@ -41,6 +41,17 @@ def test_twenty_bombs_among_a_thousand_cases_cost_only_themselves() -> None:
     assert sum(v.status == "correct" for v in verdicts) == 980
 
 
+def test_cases_that_are_sent_together_each_get_their_own_verdict() -> None:
+    with GradingPool(workers=1, limit=0.5) as pool:
+        lengths = [n % 7 * 2_000 for n in range(100)]
+        futures = [
+            pool.submit("so " * lengths[n] + rf"\boxed{{{n}}}" if n != 50 else SLOW, str(n), "latex")
+            for n in range(100)
+        ]
+        verdicts = [future.result() for future in futures]
+    assert [n for n, verdict in enumerate(verdicts) if verdict != Verdict("correct", str(n), "exact")] == [50]
+
+
 def test_the_limit_runs_from_dispatch() -> None:
     with GradingPool(workers=1, limit=0.5) as pool:
         slow = [pool.submit(SLOW, "1", "latex") for _ in range(3)]

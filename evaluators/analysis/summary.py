@@ -43,7 +43,12 @@ def summarise(directory: Path, classify: Classify | None = None) -> Summary:
     `classify` groups a question's wrong answers, -1 standing for none; by default `evaluators.grading.classes` in a
     process that can be killed. Raises SRGenError where the directory is not a run's.
     """
-    run = read_run(directory)
+    return summarise_run(read_run(directory), classify)
+
+
+def summarise_run(run: Run, classify: Classify | None = None) -> Summary:
+    """As `summarise`, of a run that was read already."""
+    directory = run.directory
     summary = summary_of(run, classify) if classify else _summary_in_pool(run)
     write_atomically(directory / QUESTIONS_CSV, to_csv(summary.by_question))
     if summary.curves is not None:

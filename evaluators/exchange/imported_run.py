@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import yaml
 
-from evaluators.analysis.summary import summarise
+from evaluators.analysis.summary import summarise_run
 from evaluators.analysis.summary_rows import Summary
 from evaluators.benchmarks.benchmark import Question
 from evaluators.exchange.generation import Generation, Source
@@ -23,13 +23,14 @@ from evaluators.exchange.golds import GoldCheck
 from evaluators.exchange.matching import Matcher
 from evaluators.grading import GradingPool, Verdict
 from evaluators.records.provenance import question_row
-from evaluators.records.reading import TIMING_FILE, SampleKey
+from evaluators.records.reading import TIMING_FILE, Run, SampleKey, read_run
 from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE, Sample
 from evaluators.records.source_verdicts import SOURCE_VERDICTS, SourceVerdict
 from srgen.errors import ConfigError, SRGenError
 
 _IN_GRADING = 2000
 """Responses that wait for their verdicts at most; what is graded is on disk."""
+_Waiting = tuple[Generation, SampleKey, Future[Verdict] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,8 @@ class ImportedRun:
         self._options = options
         self.golds = GoldCheck(pool)
         self.tally = Tally()
+        self.run: Run
+        """Once finished, as its folder holds it."""
         self.summary: Summary
         """Once finished."""
 
@@ -105,7 +108,7 @@ class ImportedRun:
 
         Raises SRGenError for a generation that has no question, or a sample that is there twice.
         """
-        waiting: deque[tuple[Generation, SampleKey, Future[Verdict] | None]] = deque()
+        waiting: deque[_Waiting] = deque()
         with (
             (folder / SAMPLES_FILE).open("w", **_TEXT) as samples,
             (folder / SOURCE_VERDICTS).open("w", **_TEXT) as theirs,
@@ -117,10 +120,9 @@ class ImportedRun:
                     continue
                 self.golds.see(generation, question)
                 waiting.append((generation, key, self._submit(generation, question)))
-                if len(waiting) > _IN_GRADING:
-                    self._write(*waiting.popleft(), samples, theirs)
-            while waiting:
-                self._write(*waiting.popleft(), samples, theirs)
+                if len(waiting) >= _IN_GRADING:
+                    self._write_some(waiting, _IN_GRADING // 2, samples, theirs)
+            self._write_some(waiting, len(waiting), samples, theirs)
         self._refuse_unknown()
         if not self.tally.taken:
             raise SRGenError("nothing was imported: the source has no response to any question of the benchmark")
@@ -134,7 +136,8 @@ class ImportedRun:
             (folder / TIMING_FILE).write_text(json.dumps({"wall_seconds": seconds, "sessions": 1}), "utf-8")
         if not (folder / SOURCE_VERDICTS).stat().st_size:
             (folder / SOURCE_VERDICTS).unlink()
-        self.summary = summarise(folder, self._pool.classes)
+        self.run = read_run(folder)
+        self.summary = summarise_run(self.run, self._pool.classes)
 
     def kept(self) -> list[Question]:
         """The questions of the run."""
@@ -197,6 +200,13 @@ class ImportedRun:
             return None
         reason = generation.finish_reason or "stop"
         return self._pool.submit(generation.response, question.gold, question.kind, reason)
+
+    def _write_some(self, waiting: deque[_Waiting], count: int, samples: IO[str], theirs: IO[str]) -> None:
+        """Write the first `count`, once the last of them is graded: waiting for each would wake for each."""
+        if count and (last := waiting[count - 1][2]) is not None:
+            last.result()
+        for _ in range(count):
+            self._write(*waiting.popleft(), samples, theirs)
 
     def _write(
         self,

@@ -93,8 +93,14 @@ def classes(answers: Sequence[str | None], kind: AnswerKind, second: SecondReade
             answer = parent[answer]
         return answer
 
+    values = {} if kind == "choice" else {a: value for a in distinct if (value := _simple(clean(a))) is not None}
+    first: dict[Fraction, str] = {}
+    for answer, value in values.items():
+        parent[answer] = first.setdefault(value, answer)
     for index, answer in enumerate(distinct):
         for other in distinct[:index]:
+            if answer in values and other in values:
+                continue  # told by their values, which are different where they are not joined already
             if root(other) != root(answer) and equivalent(other, answer, kind, second):
                 parent[root(answer)] = root(other)
     numbers: dict[str, int] = {}

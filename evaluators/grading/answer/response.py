@@ -21,7 +21,11 @@ _CONTINUED = re.compile(
     r"(?:Problem|Question|Q|Exercise|Example|Human|User|Instruction)\**\s*\d{0,3}\s*[:.]\**[ \t\n]",
 )
 _ANSWERED = re.compile(r"\\boxed\s*\{|####\s*\S|\banswer\b\s*(?:is\b|:)\s*\S|^\s*A:\s*\S", re.IGNORECASE | re.MULTILINE)
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _UNDERLINED = re.compile(r"(?<![A-Za-z0-9\\_])__(?=[A-Za-z])|(?<=[A-Za-z:.])__(?![A-Za-z0-9_])")
+_SPACES = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
+"""Runs of spaces, and one that is not the plain one: a plain one stays as it is."""
+_EMPTY_LINES = re.compile(r"(?:\n ?){3,}")
 _FEEDBACK = re.compile(r"\bI hope (?:it|this) (?:is|helps)[^.!\n]{0,40}[.!]?\s*$", re.IGNORECASE)
 
 
@@ -42,14 +46,16 @@ def visible(text: str) -> tuple[str, str]:
     thought, said = (text[:closed], text[closed + len("</think>") :]) if closed >= 0 else ("", text)
     opened = said.find("<think>")
     said = _first_problem(_collapsed(said[:opened] if opened >= 0 else said))
-    return _FEEDBACK.sub("", said), _collapsed(thought)
+    said = _FEEDBACK.sub("", said) if "hope" in said.lower() else said
+    return said, _collapsed(thought)
 
 
 def boxes(text: str) -> list[Box]:
     """Complete boxes in order, outermost only; a box inside a box is part of its content."""
     found: list[Box] = []
+    match = _BOX.search(text)
+    closings = _matching_braces(text, match.start()) if match is not None else {}
     position = 0
-    closings = _matching_braces(text)
     while (match := _BOX.search(text, position)) is not None:
         position = match.end()
         box = _box_at(text, match, closings)
@@ -61,7 +67,9 @@ def boxes(text: str) -> list[Box]:
 
 def _collapsed(text: str) -> str:
     """Runs of spaces and of empty lines shortened, so that no pattern below is slow on them."""
-    return re.sub(r"(?:\n ?){3,}", "\n\n", re.sub(r"[^\S\n]+", " ", text))
+    if not text.isascii() or "  " in text or not text.replace("\n", "").isprintable():
+        text = _SPACES.sub(" ", text)
+    return _EMPTY_LINES.sub("\n\n", text) if "\n" in text else text
 
 
 def _first_turn(text: str) -> str:
@@ -72,6 +80,8 @@ def _first_turn(text: str) -> str:
 
 def _first_problem(text: str) -> str:
     """Without the next problem, which a model went on to make up behind its answer."""
+    if _CONTINUED.search(text) is None:
+        return text
     answered = _ANSWERED.search(text)
     following = _CONTINUED.search(text, answered.end()) if answered is not None else None
     return text if following is None else text[: following.start()]
@@ -93,11 +103,11 @@ def _box_at(text: str, match: re.Match[str], closings: dict[int, int]) -> Box | 
     return None if plain is None else Box(match.start(), plain.end(), plain.group())
 
 
-def _matching_braces(text: str) -> dict[int, int]:
-    """The closing brace of each opening one, by position; escaped braces do not count."""
+def _matching_braces(text: str, start: int) -> dict[int, int]:
+    """The closing brace of each opening one from `start` on, by position; escaped braces do not count."""
     matching: dict[int, int] = {}
     stack: list[int] = []
-    for match in re.finditer(r"\\.|[{}]", text, re.DOTALL):
+    for match in _BRACES.finditer(text, start):
         if match.group() == "{":
             stack.append(match.start())
         elif match.group() == "}" and stack:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Self
 
 from evaluators.benchmarks.benchmark import AnswerKind
 from evaluators.grading.grade import Verdict
 from evaluators.grading.pool.process import GradingProcess
 
-_Task = tuple[dict[str, Any], Callable[[dict[str, Any] | None], None], Future[Any]]
 _MEMORY = 800 * 2**20
+_TOGETHER = 32
+"""Requests that a process is sent at once at most."""
+_BYTES = 32_768
+"""Bytes of them, so that they and their replies fit into the pipes: then neither side waits for the other to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A request on its way, and who waits for the reply."""
+
+    line: bytes
+    resolve: Callable[[dict[str, Any] | None], None]
+    future: Future[Any]
 
 
 class GradingPool:
@@ -99,25 +114,53 @@ class GradingPool:
         if self._stopped:
             resolve(None)
         else:
-            self._tasks.put((request, resolve, future))
+            self._tasks.put(_Task(json.dumps(request).encode() + b"\n", resolve, future))
 
     def _serve(self, index: int) -> None:
-        """One process after another: a thread takes a task when its process is free, so limits run from dispatch."""
+        """One process after another: a thread takes tasks when its process is free, so limits run from dispatch."""
         process = self._start(index)
-        while (task := self._tasks.get()) is not None:
-            request, resolve, future = task
-            if not future.set_running_or_notify_cancel():
-                continue
-            if process is not None and not process.alive():
-                process.kill()
-                process = self._start(index)
-            reply = None if process is None else process.ask(request)
-            if reply is None and process is not None:
-                process.kill()
-                process = self._start(index)
-            resolve(reply)
+        while batch := self._next():
+            while batch:
+                if process is not None and not process.alive():
+                    process.kill()
+                    process = self._start(index)
+                together = _fitting(batch)
+                answered = self._ask(process, together)
+                if answered < len(together):
+                    # The replies come in order: the first that is lacking is of the task that it failed at.
+                    together[answered].resolve(None)
+                    answered += 1
+                    if process is not None:
+                        process.kill()
+                        process = self._start(index)
+                del batch[:answered]
         if process is not None:
             process.kill()
+
+    def _next(self) -> list[_Task]:
+        """A process's share of the tasks that wait, at least one; none when the pool closes."""
+        batch: list[_Task] = []
+        share = min(_TOGETHER, -(-self._tasks.qsize() // len(self._threads)))
+        while len(batch) < max(share, 1):
+            try:
+                task = self._tasks.get(block=not batch)
+            except queue.Empty:
+                break
+            if task is None:
+                if batch:
+                    self._tasks.put(None)
+                break
+            if task.future.set_running_or_notify_cancel():
+                batch.append(task)
+        return batch
+
+    def _ask(self, process: GradingProcess | None, tasks: Sequence[_Task]) -> int:
+        """Tell each task its reply; how many there were before the process failed."""
+        answered = 0
+        for reply in process.ask([task.line for task in tasks]) if process is not None else ():
+            tasks[answered].resolve(reply)
+            answered += 1
+        return answered
 
     def _start(self, index: int) -> GradingProcess | None:
         with self._lock:
@@ -125,6 +168,12 @@ class GradingPool:
                 return None
             self._processes[index] = GradingProcess(self._limit, self._second_limit, self._memory)
             return self._processes[index]
+
+
+def _fitting(batch: Sequence[_Task]) -> Sequence[_Task]:
+    """The first tasks that may be sent together, at least one."""
+    sizes = itertools.accumulate(len(task.line) for task in batch)
+    return batch[: max(1, sum(size <= _BYTES for size in sizes))]
 
 
 def _classes_by_text(answers: Sequence[str | None]) -> list[int]:

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ _START_LIMIT = 60.0
 """Seconds that a process may take until it is ready."""
 _PIPE = 65_536
 """Bytes written at a time."""
+_PAUSE = 0.002
+"""Seconds in which replies may gather, so that reading them does not cost more than most of them do."""
 
 
 class GradingProcess:
@@ -39,26 +42,35 @@ class GradingProcess:
                 os.set_blocking(stream.fileno(), False)
         self._ready = False
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """The reply, or None when the process took longer than its limit or died; then it is of no further use.
+    def ask(self, requests: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+        """The reply to each line, in order; fewer where the process took longer than its limit or died.
 
-        A line that names a stage gives the process the time of that stage from then on.
+        Then it is of no further use. The limit of a request runs from the reply before it; a line that names a stage
+        gives the process the time of that stage from then on.
         """
         if not self._ready and self._read(_START_LIMIT) is None:
-            return None
+            return
         self._ready = True
         try:
-            if not self._write(json.dumps(request).encode() + b"\n", self._limit):
-                return None
-            limit = self._limit
-            while (line := self._read(limit)) is not None:
-                reply: dict[str, Any] = json.loads(line)
-                if "stage" not in reply:
-                    return reply
-                limit = self._limits[reply["stage"]]
-            return None
+            if not self._write(b"".join(requests), self._limit):
+                return
+            for number in range(len(requests)):
+                if (reply := self._reply()) is None:
+                    return
+                yield reply
+                if number + 1 < len(requests) and b"\n" not in self._received:
+                    time.sleep(_PAUSE)
         except (OSError, ValueError):
-            return None
+            return
+
+    def _reply(self) -> dict[str, Any] | None:
+        limit = self._limit
+        while (line := self._read(limit)) is not None:
+            reply: dict[str, Any] = json.loads(line)
+            if "stage" not in reply:
+                return reply
+            limit = self._limits[reply["stage"]]
+        return None
 
     @property
     def process_id(self) -> int:
