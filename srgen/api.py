@@ -60,4 +60,5 @@ def generate_in_place(
     from srgen.engines.released.tnot_settings import in_place_processor, with_processors
 
     processor = in_place_processor(model, srgen_config or SRGenConfig(), arguments)
-    return model.generate(**with_processors(arguments, processor)), processor
+    # Of the class: a model whose own repository holds the folder has that in place of its `generate`.
+    return type(model).generate(model, **with_processors(arguments, processor)), processor

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import LogitsProcessorList
+from transformers import AutoModelForCausalLM, LogitsProcessorList
 
 import srgen
 from srgen import ConfigError, Message, Sampling, SRGenConfig
@@ -65,6 +70,47 @@ def test_custom_generate_is_a_folder_as_the_hub_wants_it(as_mapping: bool) -> No
     assert torch.equal(output, with_processor(model))
     assert len(model.srgen_records[0].reflections) == 4
     assert {path.name for path in FOLDER.iterdir()} >= {"README.md", "custom_generate"}
+
+
+def test_a_models_own_repository_may_hold_it(tmp_path: Path) -> None:
+    model = tiny_model()
+    model.save_pretrained(tmp_path)
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path, trust_remote_code=True)
+    output = loaded.generate(inputs=PROMPT, **ARGUMENTS, srgen_config=METHOD)  # transformers puts the model first
+    assert torch.equal(output, with_processor(model))
+
+
+def test_custom_generate_by_the_id_of_a_hub_repository(tmp_path: Path) -> None:
+    """As the hub's client leaves a repository on disk, in a process that finds it there and has no network."""
+    repository = tmp_path / "hub" / "models--org--srgen"
+    shutil.copytree(FOLDER, repository / "snapshots" / ("a" * 40))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("a" * 40)
+    code = """if True:
+        import json, sys
+        from tests.test_api import ARGUMENTS, METHOD, PROMPT, tiny_model, with_processor
+        refused = ""
+        try:
+            tiny_model().generate(PROMPT, **ARGUMENTS, custom_generate="org/srgen", trust_remote_code=False)
+        except ValueError as error:
+            refused = str(error)
+        method = {"custom_generate": "org/srgen", "trust_remote_code": True, "srgen_config": METHOD}
+        output = tiny_model().generate(PROMPT, **ARGUMENTS, **method)
+        print(json.dumps([refused, output.tolist() == with_processor(tiny_model()).tolist()]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=FOLDER.parent,
+        env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    refused, same = json.loads(done.stdout.splitlines()[-1])
+    assert "trust_remote_code" in refused
+    assert same
 
 
 def test_custom_generate_says_what_is_wrong() -> None:

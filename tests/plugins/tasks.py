@@ -18,18 +18,18 @@ PROBLEMS = [
 ]
 
 
-def engine_tokens(srgen: SRGenConfig | None) -> list[Completion]:
-    """Greedy completions of the problems, in their order."""
+def engine_tokens(srgen: SRGenConfig | None, said: list[str] | None = None) -> list[Completion]:
+    """Greedy completions of the problems, in their order; `said` are a user's words without a system's before them."""
     engine = load_engine(EngineConfig(model_path="demo", device="cpu", dtype="float32"))
     requests = [
         Request(
             id=row["id"],
-            prompt=(Message("system", SYSTEM), Message("user", row["problem"])),
+            prompt=(Message("user", text),) if said else (Message("system", SYSTEM), Message("user", text)),
             sampling=Sampling(do_sample=False, max_new_tokens=TOKENS),
             seed=1,
             srgen=srgen,
         )
-        for row in PROBLEMS
+        for row, text in zip(PROBLEMS, said or [row["problem"] for row in PROBLEMS], strict=True)
     ]
     done = {completion.id: completion for completion in engine.generate(requests)}
     engine.close()
