@@ -47,6 +47,12 @@ def test_the_same_tokens_as_the_engine(srgen: dict[str, Any] | None, tmp_path: P
     assert len(PROBLEMS) == len(texts)
 
 
+def test_lm_evals_own_models_stay_known() -> None:
+    from lm_eval.api.registry import get_model
+
+    assert get_model("hf").__name__ == "HFLM"
+
+
 def test_mistakes_are_one_sentence() -> None:
     with pytest.raises(ConfigError, match="unknown model argument 'time'; did you mean 'times'"):
         plugin.SRGenLM("demo", time=3)
