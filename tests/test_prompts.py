@@ -20,7 +20,7 @@ from srgen.method.prompts import IDLE
 from srgen.method.readout import Readout
 from srgen.method.rows import Rows, largest
 
-VOCABULARY, HIDDEN, LENGTH = 40, 6, 50
+VOCABULARY, HIDDEN, LENGTH = 40, 6, 1000
 PROMPT = [(7 * i) % VOCABULARY for i in range(LENGTH)]
 ALWAYS = SRGenConfig(adaptive_entropy=False, entropy_threshold=0.0, max_retries=3)
 

@@ -42,7 +42,7 @@ class _Sample:
     slot: int | None
     """Its context; None once no reflection is left."""
     prompt: Prompt | None
-    """What its context begins with, shared with other samples; None where it came in parts, or with `slot`."""
+    """What its context begins with, shared with other samples; None where it is not known, or with `slot`."""
     waiting: HiddenRows = field(default_factory=HiddenRows)
     """Rows that the context does not have yet."""
     threshold: float = math.nan
@@ -75,7 +75,7 @@ class SRGenProcessor:
         self._masked = masked_tokens
         self._samples: dict[Key, _Sample] = {}
         self._stores: dict[tuple[str, int], ContextStore] = {}
-        self._prompts = SharedPrompts(readout)
+        self._prompts = SharedPrompts()
 
     def __contains__(self, key: Key) -> bool:
         return key in self._samples
@@ -91,12 +91,13 @@ class SRGenProcessor:
         config: SRGenConfig,
         temperature: float,
         prompt: Sequence[int],
-        hidden: Tensor,
+        hidden: Tensor | None,
         *,
         variant: Hashable = None,
     ) -> None:
         """Begin a sample with its prompt: n token ids, and hidden (n, d), their last hidden states.
 
+        None where these come in parts, by `read_prompt`, or the prompt is not known, and all rows come by `extend`.
         Samples with the same prompt share its rows where `variant` is the same: what else, if anything, has changed
         the states.
         """
@@ -104,11 +105,23 @@ class SRGenProcessor:
         shared = slot = None
         if config.max_retries:
             if prompt:
-                shared = self._prompts.use(store, prompt, hidden, self._masked_by(config), variant)
+                shared = self._prompts.use(store, prompt, self._masked_by(config), variant)
             slot = store.open(shared.slot if shared else None)
         self._samples[key] = _Sample(config, temperature, EntropyMonitor(config), store, slot, shared)
-        if shared is not None and len(shared.rows) > WAITING_ROWS:
-            shared.rows.move_to(store, shared.slot, self._readout)
+        if hidden is not None:
+            self.read_prompt(key, 0, hidden[:-1], prompt[1:])
+
+    def read_prompt(self, key: Key, start: int, hidden: Tensor, labels: Sequence[int]) -> None:
+        """Rows of the prompt from position `start` on: hidden (n, d), and the n tokens that followed.
+
+        Samples that share the prompt bring the same rows; the first ones count.
+        """
+        sample = self._samples[key]
+        if sample.prompt is None:
+            return
+        sample.prompt.read(start, hidden, labels, self._readout.device)
+        if len(sample.prompt.rows) > WAITING_ROWS:
+            sample.prompt.rows.move_to(sample.store, sample.prompt.slot, self._readout)
 
     def extend(self, key: Key, hidden: Tensor, labels: Sequence[int]) -> None:
         """Add context rows: hidden states (n, d) and the n tokens that followed."""

@@ -54,29 +54,36 @@ class Prompt:
     store: ContextStore
     slot: int
     rows: HiddenRows = field(default_factory=HiddenRows)
+    masked: frozenset[int] = frozenset()
+    """Labels whose rows are left out."""
+    known: int = 0
+    """Positions whose rows have been seen: all before this one."""
     users: int = 0
     """Samples in flight."""
+
+    def read(self, start: int, hidden: Tensor, labels: Sequence[int], device: torch.device) -> None:
+        """Rows at positions start, start + 1, ... of one sample's pass: hidden (n, d), and the n tokens that followed.
+
+        Those that another sample's pass has brought already keep the states that they came with first.
+        """
+        new = max(0, self.known - start)
+        if new < len(labels):
+            self.rows.add(hidden[new:], labels[new:], self.masked, device)
+            self.known = start + len(labels)
 
 
 class SharedPrompts:
     """The prompts in use, and the last few that were."""
 
-    def __init__(self, readout: Readout) -> None:
-        self._readout = readout
+    def __init__(self) -> None:
         self._prompts: dict[Hashable, Prompt] = {}
 
-    def use(
-        self, store: ContextStore, tokens: Sequence[int], hidden: Tensor, masked: frozenset[int], variant: Hashable
-    ) -> Prompt:
-        """The prompt of one more sample: n token ids, and hidden (n, d), their last hidden states.
-
-        A prompt that is known, in the same variant, keeps the states that it came with first.
-        """
+    def use(self, store: ContextStore, tokens: Sequence[int], masked: frozenset[int], variant: Hashable) -> Prompt:
+        """The prompt of one more sample, which shares it with those of the same tokens and variant."""
         key = (id(store), tuple(tokens), masked, variant)
         prompt = self._prompts.pop(key, None)
         if prompt is None:
-            prompt = Prompt(key, store, store.open())
-            prompt.rows.add(hidden[:-1], tokens[1:], masked, self._readout.device)
+            prompt = Prompt(key, store, store.open(), masked=masked)
         self._prompts[key] = prompt  # at the end: the newest goes last
         prompt.users += 1
         return prompt

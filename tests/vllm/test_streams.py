@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from dataclasses import dataclass
+from itertools import accumulate
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -18,9 +21,10 @@ from srgen.engines.vllm.arguments import Arguments
 from srgen.engines.vllm.steps import Segment, Step
 from srgen.engines.vllm.streams import UNTAKEN, SRGenStreams
 from srgen.method.entropy import entropy
+from srgen.method.paging import PAGE
 from srgen.method.processor import Record, SRGenProcessor
 from srgen.method.readout import Readout
-from srgen.method.rows import Rows
+from srgen.method.rows import Rows, largest
 from srgen.methods.budget_forcing import BudgetForcing
 from srgen.methods.contract import Method
 from srgen.methods.slot import Slot
@@ -100,15 +104,20 @@ def run_step(
     seed=st.integers(0, 2**32),
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=3),
     slotted=st.sets(st.integers(0, 2)),
+    known=st.booleans(),
 )
-def test_chunks_batches_and_preemptions_change_nothing(seed: int, lengths: list[int], slotted: set[int]) -> None:
+def test_chunks_batches_and_preemptions_change_nothing(
+    seed: int, lengths: list[int], slotted: set[int], known: bool
+) -> None:
     choice, readout = random.Random(seed), make_readout()
     streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
-    prompts = {str(i): [choice.randrange(VOCABULARY) for _ in range(length)] for i, length in enumerate(lengths)}
+    text = [choice.randrange(VOCABULARY) for _ in range(max(lengths))]
+    # Prompts of one length are equal, and share their rows where the tokens are known.
+    prompts = {str(i): text[:length] for i, length in enumerate(lengths)}
     batch = {key: Sequence(list(prompt), len(prompt)) for key, prompt in prompts.items()}
     chosen: dict[str, tuple[Method, ...]] = {key: (Slot(),) if int(key) in slotted else () for key in prompts}
-    for key in prompts:
-        streams.admit(key, Arguments(CONFIG, f"tag {key}", chosen[key]), 0.0)
+    for key, prompt in prompts.items():
+        streams.admit(key, Arguments(CONFIG, f"tag {key}", chosen[key]), 0.0, tokens=prompt if known else ())
     steps, preemptions = 12, 4
     while open_ := [key for key, s in batch.items() if len(s.tokens) - s.prompt < steps]:
         if preemptions and choice.random() < 0.2:
@@ -132,6 +141,45 @@ def test_chunks_batches_and_preemptions_change_nothing(seed: int, lengths: list[
             assert ours.losses == pytest.approx(theirs.losses, rel=1e-3)
             assert ours.delta_norm == pytest.approx(theirs.delta_norm, rel=1e-3)
     assert len(streams) == 0
+
+
+def test_64_samples_of_a_prompt_of_1000_tokens_sketch_it_once(readout: Readout) -> None:
+    """Prompts come in chunks of other lengths for each sample; then all reflect."""
+    length, samples = 1000, [str(index) for index in range(64)]
+    generator = torch.Generator().manual_seed(3)
+    prompt = torch.randint(VOCABULARY, (length,), generator=generator)
+    states = torch.randn(length, HIDDEN, generator=generator)
+    processor = SRGenProcessor(readout)
+    streams = SRGenStreams(processor, MethodRows(readout))
+    eager = dataclasses.replace(CONFIG, entropy_threshold=0.0)
+    for key in samples:
+        streams.admit(key, Arguments(eager, key), 0.0, tokens=prompt.tolist())
+    computed = dict.fromkeys(samples, 0)
+    with patch("srgen.method.context.largest", wraps=largest) as sketched:
+        while min(computed.values()) < length:
+            chosen = {key: min(100 + 7 * index, length - computed[key]) for index, key in enumerate(samples)}
+            parts = {key: slice(computed[key], computed[key] + count) for key, count in chosen.items() if count}
+            firsts = accumulate((chosen[key] for key in parts), initial=0)
+            segments = tuple(
+                Segment(key, part.start, first, chosen[key], part.stop == length)
+                for (key, part), first in zip(parts.items(), firsts, strict=False)
+            )
+            hidden = torch.cat([states[part] for part in parts.values()])
+            step = Step(segments, torch.cat([prompt[part] for part in parts.values()]), hidden)
+            streams.step(step, readout.logits(torch.stack([states[part.stop - 1] for part in parts.values()])))
+            computed |= {key: part.stop for key, part in parts.items()}
+        assert not sketched.called, "nothing of a prompt is computed before a reflection"
+        tokens = torch.randint(VOCABULARY, (64,), generator=generator)
+        hidden = torch.randn(64, HIDDEN, generator=generator)
+        segments = tuple(Segment(key, length, row, 1, True) for row, key in enumerate(samples))
+        streams.step(Step(segments, tokens, hidden), readout.logits(hidden))
+    # The prompt's 999 rows once, and of each sample the row that gave its first token.
+    assert sum(len(call.args[0]) for call in sketched.call_args_list) == length - 1 + 64
+    assert all(len(record.reflections) == 1 for record in streams.take(samples) if record is not None)
+    [store] = processor._stores.values()
+    pages = -(-(length - 1) // PAGE) + 64
+    positions = pages * PAGE * (6 * min(eager.sketch_top, VOCABULARY) + 12)
+    assert positions + 65 * 4 * VOCABULARY <= store.nbytes <= 1.6 * positions + 66 * 1.5 * 4 * VOCABULARY
 
 
 def test_the_reference_reflects(readout: Readout) -> None:

@@ -26,6 +26,11 @@ class Segment:
     """The last row's logits become a token; False for a chunk that ends within the known tokens."""
 
     @property
+    def position(self) -> int:
+        """Position of its last token in the sequence."""
+        return self.start + self.count - 1
+
+    @property
     def last(self) -> int:
         """Row of its last token in the step's tensors."""
         return self.first + self.count - 1

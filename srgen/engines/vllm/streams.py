@@ -1,8 +1,8 @@
 """SRGen over vLLM's steps: chunked prompts, preemption and recomputation, requests that come and go.
 
 A step schedules a segment of consecutive positions per request. The row at position p predicts token p + 1, so that a
-segment's rows but the last have their labels in the segment itself; the last one waits, with its logits, for the token
-that the next segment begins with, whether that was sampled or is the prompt's. A preempted request computes its rows
+segment's rows but the last have their labels in the segment itself; the last one's is the prompt's next token, or the
+row waits, with its logits, for the token that the next segment begins with. A preempted request computes its rows
 again; those whose labels are known are passed over, and no step is monitored twice. Nothing here imports vLLM.
 """
 
@@ -54,6 +54,8 @@ class _Stream:
 
     temperature: float
     tag: str | None
+    prompt_tokens: Sequence[int] = ()
+    """Of the prompt; none where it is not known. Samples that have the same one share its rows."""
     prompt: _Prompt | None = None
     """What has come of the prompt, for methods that begin when all of it is there; None once they have."""
     methods: tuple[Method, ...] = ()
@@ -69,6 +71,11 @@ class _Stream:
     """Where the newest row is, at index `row`; it belongs to position `position`."""
     row: int = 0
     position: int = -1
+
+    @property
+    def prompt_rows(self) -> int:
+        """Rows whose labels are of the prompt."""
+        return max(0, len(self.prompt_tokens) - 1)
 
     def awaits(self, segment: Segment) -> bool:
         """Whether the segment's first token is the label of the held row, which the context does not have yet."""
@@ -89,20 +96,29 @@ class SRGenStreams:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def admit(self, key: str, arguments: Arguments, temperature: float, steer: Steer | None = None) -> None:
+    def admit(
+        self,
+        key: str,
+        arguments: Arguments,
+        temperature: float,
+        steer: Steer | None = None,
+        *,
+        tokens: Sequence[int] = (),
+    ) -> None:
         """Begin a request at sampling temperature `temperature` (0 is greedy). One that is resumed goes on.
 
-        `steer` is what forces tokens upon it.
+        `steer` is what forces tokens upon it; `tokens` are those of its prompt, if known.
         """
         if key in self._streams:
             return
         tau = temperature or 1.0
-        nothing = torch.empty(0, 0)
-        self._processor.admit(key, arguments.config, tau, (), nothing)
         working = tuple(method for method in arguments.methods if method.works_on_rows)
+        # Methods depend on nothing but the prompt, so that equal ones leave equal states.
+        self._processor.admit(key, arguments.config, tau, tokens, None, variant=working)
         self._streams[key] = _Stream(
             tau,
             arguments.tag,
+            tokens,
             _Prompt(working) if working else None,
             arguments.methods,
             steer,
@@ -190,7 +206,8 @@ class SRGenStreams:
         for sample in started:
             stream = self._streams[str(sample.key)]
             stream.prompt = None
-            self._processor.extend(sample.key, self._methods.hidden(sample.key, sample.hidden[:-1]), sample.tokens[1:])
+            states = self._methods.hidden(sample.key, sample.hidden[:-1])
+            self._extend(str(sample.key), 0, states, sample.tokens[1:])
             stream.absorbed = len(sample.tokens) - 1
 
     def _fetch(self, segments: Sequence[Segment], raw: Tensor, tokens: Tensor) -> tuple[list[float], list[int]]:
@@ -208,12 +225,22 @@ class SRGenStreams:
             if segment.start > stream.absorbed:
                 logger.warning("request %s skipped rows of its prompt; its context lacks them", segment.key)
                 stream.absorbed = segment.start
-            known = stream.absorbed - segment.start
-            if known < segment.count - 1:
-                rows = slice(segment.first + known, segment.last)
-                states = self._methods.hidden(segment.key, hidden[rows])
-                self._processor.extend(segment.key, states, tokens[rows.start + 1 : rows.stop + 1])
-                stream.absorbed = segment.start + segment.count - 1
+            first = segment.first + stream.absorbed - segment.start
+            labels = list(tokens[first + 1 : segment.last + 1])
+            if stream.absorbed <= segment.position < stream.prompt_rows:
+                labels.append(stream.prompt_tokens[segment.position + 1])
+            if labels:
+                states = self._methods.hidden(segment.key, hidden[first : first + len(labels)])
+                self._extend(segment.key, stream.absorbed, states, labels)
+                stream.absorbed += len(labels)
+
+    def _extend(self, key: str, start: int, hidden: Tensor, labels: Sequence[int]) -> None:
+        """Add rows at positions start, start + 1, ...: those of the prompt to what its samples share."""
+        shared = min(max(0, self._streams[key].prompt_rows - start), len(labels))
+        if shared:
+            self._processor.read_prompt(key, start, hidden[:shared], labels[:shared])
+        if shared < len(labels):
+            self._processor.extend(key, hidden[shared:], labels[shared:])
 
     def _commit(self, segments: Sequence[Segment], tokens: Sequence[int]) -> None:
         """Add held rows, whose labels are the segments' first tokens; usually all are of the same step."""
@@ -238,7 +265,7 @@ class SRGenStreams:
         """Rows that a token is drawn from, and was not in an earlier run of the same step."""
         rows = []
         for row, segment in enumerate(segments):
-            stream, position = self._streams[segment.key], segment.start + segment.count - 1
+            stream, position = self._streams[segment.key], segment.position
             if segment.samples and position > stream.monitored:
                 stream.monitored = position
                 rows.append(row)
@@ -285,7 +312,7 @@ class SRGenStreams:
     def _hold(self, segments: Sequence[Segment], held: _Held) -> None:
         for row, segment in enumerate(segments):
             stream = self._streams[segment.key]
-            stream.held, stream.row, stream.position = held, row, segment.start + segment.count - 1
+            stream.held, stream.row, stream.position = held, row, segment.position
 
 
 def _bytes(signals: list[Tensor] | None) -> bytes:

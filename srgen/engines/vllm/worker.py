@@ -68,8 +68,9 @@ class SRGenWorker(PlatformWorker):  # type: ignore[misc]
             parameters = request.sampling_params
             arguments = None if parameters is None else from_extra_args(parameters.extra_args)
             if arguments is not None:
-                steer = self._steer(request.req_id, arguments, request.prompt_token_ids or ())
-                self._streams.admit(request.req_id, arguments, parameters.temperature, steer)
+                tokens = request.prompt_token_ids or ()
+                steer = self._steer(request.req_id, arguments, tokens)
+                self._streams.admit(request.req_id, arguments, parameters.temperature, steer, tokens=tokens)
         return super().execute_model(scheduler_output)
 
     @torch.inference_mode()
