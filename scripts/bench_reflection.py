@@ -31,7 +31,7 @@ from srgen.method.context import SketchStore, context_store
 from srgen.method.readout import Readout, decoder_of, readout_of
 from srgen.method.reflection import Corrected, reflect
 from srgen.method.rows import Rows
-from srgen.method.support import reflect_on_support, support_of
+from srgen.method.support import reflect_on_support, supports_of
 
 TEXT = (
     "A farmer has {n} hens and each hen lays {m} eggs a day. He keeps {k} of them for his family and sells the rest at "
@@ -121,7 +121,7 @@ def together(
     @torch.inference_mode()
     def run() -> Corrected:
         if isinstance(store, SketchStore) and config.reflection == "support":
-            return reflect_on_support(readout, [store.sketch(slot) for slot in slots], last, temperature, config)
+            return reflect_on_support(readout, store.sketches(slots), last, temperature, config)
         contexts = [partial(store.cross_entropy, slot) for slot in slots]
         return reflect(readout, contexts, last, temperature, config)
 
@@ -154,9 +154,9 @@ def rows_together(arguments: argparse.Namespace) -> None:
                     if cuda:
                         torch.cuda.synchronize()
                     times[method].append(1e3 * (time.perf_counter() - start))
-            with patch("srgen.method.support.support_of", wraps=support_of) as supported:
+            with patch("srgen.method.support.supports_of", wraps=supports_of) as supported:
                 runs["support"]()
-            size = statistics.mean(len(call.args[3]) for call in supported.call_args_list)
+            size = sum(float(call.args[3].sum()) for call in supported.call_args_list) / rows
             sketch, support = (statistics.median(times[method]) for method in ("sketch", "support"))
             ratio = statistics.median(a / b for a, b in zip(times["sketch"], times["support"], strict=True))
             weight = readout.weight

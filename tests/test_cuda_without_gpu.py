@@ -221,8 +221,8 @@ def test_a_step_waits_for_the_device_once(
         passes.step([rows[1].tokens[-1]])
     reflections = [0] * len(rows) if processor is None else [len(processor.record(row).reflections) for row in rows]
     assert reflections == ([0, 0] if config is None else [1, 1])
-    # Besides, where rows reflect: their statistics, the tokens that are drawn again, and each row's support.
-    besides = 0 if config is None else 2 + (len(rows) if reflection == "support" else 0)
+    # Besides, where rows reflect: their statistics, the tokens that are drawn again, and how large the supports are.
+    besides = 0 if config is None else 2 + (reflection == "support")
     assert waits == [1 + (besides if step == STEPS - 2 else 0) for step in range(STEPS)]
     assert copies.copies == 0
 

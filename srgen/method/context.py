@@ -15,7 +15,7 @@ from torch import Tensor
 from srgen.method.paging import PagedStore, chunk_rows, grown
 from srgen.method.readout import Readout
 from srgen.method.rows import Rows, largest
-from srgen.method.sketch import Chunk, Sketch
+from srgen.method.sketch import Sketch, capped_logits, slope_of
 from srgen.method.waiting import WaitingRows
 
 SUPPORT_TAIL_POWER = 0.5
@@ -149,9 +149,8 @@ class SketchStore(PagedStore):
         kept = stored.to(rest.dtype)
         index = torch.tensor(slots, device=logits.device)
         if self._rest_slope is not None:
-            written = Chunk(ids, stored, labels, values[:, 0], log_partitions)
-            kept_slope = kept * self._slope(written.kept_logits(self._cap))
-            rest_slope = (rest * self._slope(logits)).scatter_add_(1, ids, -kept_slope)
+            kept_slope = kept * slope_of(capped_logits(kept, log_partitions, self._cap), self._cap)
+            rest_slope = (rest * slope_of(logits, self._cap)).scatter_add_(1, ids, -kept_slope)
             self._rest_slope.index_add_(0, index, rest_slope)
         self._rest.index_add_(0, index, rest.scatter_(1, ids, exact - kept))
         self._write(
@@ -167,24 +166,36 @@ class SketchStore(PagedStore):
 
     def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
         """See ContextStore."""
-        return self.sketch(slot).cross_entropy(shift)
+        value, gradient = self.sketch(slot).cross_entropy(shift[None])
+        return value[0], gradient[0]
 
-    def sketch(self, slot: int) -> Sketch:
-        """The slot's context as it is now; good until rows are appended to it."""
-        parts = self._parts(slot)
-        if any(part in self._waiting for part in parts):
+    def sketches(self, slots: Sequence[int]) -> list[Sketch]:
+        """The slots' contexts as they are now, in order; good until rows are appended to one.
+
+        A GPU takes all of them together, with as few launches as for one; a CPU one by one, as its cache holds that.
+        """
+        if self._readout.device.type == "cpu":
+            return [self.sketch(slot) for slot in slots]
+        return [self.sketch(*slots)]
+
+    def sketch(self, *slots: int) -> Sketch:
+        """The slots' contexts as they are now, together."""
+        parts = [self._parts(slot) for slot in slots]
+        together = [part for of_slot in parts for part in of_slot]
+        if any(part in self._waiting for part in together):
             self._flush()
-        return Sketch(
-            tuple(Chunk(**chunk) for chunk in self._chunks(slot)),
-            self._rest[parts].sum(0),
-            self._readout.move,
-            None if self._rest_slope is None else self._rest_slope[parts].sum(0),
-            self._cap,
-            self._tail_power,
-        )
-
-    def _slope(self, logits: Tensor) -> Tensor:
-        return 1.0 - (logits / self._cap) ** 2
+        lengths = [sum(self._pages.lengths[part] for part in of_slot) for of_slot in parts]
+        owners = [row for row, of_slot in enumerate(parts) for _ in of_slot]
+        # One index for both, as each list is a copy to the device.
+        parted, owned = torch.tensor([together, owners], device=self._readout.device)
+        rest = self._rest.new_zeros(len(slots), self._rest.shape[1]).index_add_(0, owned, self._rest[parted])
+        slope = None
+        if self._rest_slope is not None:
+            slope = torch.zeros_like(rest).index_add_(0, owned, self._rest_slope[parted])
+        rows = self._pages.rows(together).to(self._readout.device)
+        columns = {name: pool.index_select(0, rows) for name, pool in self._pools.items()}
+        move, cap = self._readout.move, self._cap
+        return Sketch.build(lengths, columns, rest, slope, move=move, cap=cap, tail_power=self._tail_power)
 
 
 def _float16_down(values: Tensor) -> Tensor:

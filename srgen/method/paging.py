@@ -64,6 +64,17 @@ class Pages:
         paged = pool.view(-1, PAGE, *pool.shape[1:])[torch.tensor(pages, device=pool.device)]
         return paged.flatten(0, 1)[skipped : skipped + stop - start]
 
+    def rows(self, slots: Sequence[int]) -> Tensor:
+        """Rows of the pool of all positions of some slots, in order, on the host."""
+        within = torch.arange(PAGE)
+        found = [
+            (torch.tensor(self._tables[slot], dtype=torch.int64)[:, None] * PAGE + within).flatten()[
+                : self.lengths[slot]
+            ]
+            for slot in slots
+        ]
+        return torch.cat(found)
+
     def _new_page(self) -> int:
         if not self._free:
             grown = max(16, self.capacity + (self.capacity + 1) // 2)

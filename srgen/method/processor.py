@@ -237,7 +237,7 @@ def _reflect(
     slots = [slot for sample in samples if (slot := sample.slot) is not None]
     store = samples[0].store
     if config.reflection == "support" and isinstance(store, SketchStore):
-        return reflect_on_support(readout, [store.sketch(slot) for slot in slots], logits, temperature, config)
+        return reflect_on_support(readout, store.sketches(slots), logits, temperature, config)
     contexts = [partial(store.cross_entropy, slot) for slot in slots]
     return reflect(readout, contexts, logits, temperature, config)
 

@@ -27,15 +27,23 @@ def by_rows(rows: Tensor, matrix: Tensor) -> Tensor:
     return _in_float32(rows, matrix, _by_rows)
 
 
-def block_by_column(vector: Tensor, block: Tensor) -> Tensor:
-    """A block of W's rows (k, d) times a vector (d,), of one dtype: (k,)."""
-    return block @ vector
+def blocks_by_columns(vectors: Tensor, blocks: Tensor) -> Tensor:
+    """Blocks of W's rows (R, k, d) times a vector each, (R, d), of one dtype: (R, k)."""
+    if len(blocks) == 1:
+        return (blocks[0] @ vectors[0])[None]
+    return torch.bmm(blocks, vectors[:, :, None])[:, :, 0]
 
 
-def block_by_row(vector: Tensor, block: Tensor) -> Tensor:
-    """A vector (k,) times a block of W's rows (k, d), of one dtype: (d,)."""
+def blocks_by_rows(vectors: Tensor, blocks: Tensor) -> Tensor:
+    """A vector each, (R, k), times blocks of W's rows (R, k, d), of one dtype: (R, d)."""
+    if len(blocks) > 1 or blocks.is_cuda:
+        return torch.bmm(vectors[:, None], blocks)[:, 0]
+    return _by_bags(vectors[0], blocks[0])[None]
+
+
+def _by_bags(vector: Tensor, block: Tensor) -> Tensor:
     even = len(block) - len(block) % BAGS
-    if block.is_cuda or not even:
+    if not even:
         return vector @ block
     # Sums of weighted rows in a few bags, as below; a BLAS takes four times as long.
     ids = torch.arange(even, dtype=torch.int32).view(BAGS, -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -44,9 +45,11 @@ class AdamW:
         self._steps += 1
         self._mean.lerp_(gradient, 1.0 - self.BETA1)
         self._square.mul_(self.BETA2).addcmul_(gradient, gradient, value=1.0 - self.BETA2)
-        scale = (self._square / (1.0 - self.BETA2**self._steps)).sqrt_().add_(self.EPS)
+        # The bias of the squares is taken out of the quotient rather than of each of them.
+        unbiased = math.sqrt(1.0 - self.BETA2**self._steps)
+        scale = self._square.sqrt().add_(self.EPS * unbiased)
         self._parameter.mul_(1.0 - self._lr * self.WEIGHT_DECAY)
-        self._parameter.addcdiv_(self._mean, scale, value=-self._lr / (1.0 - self.BETA1**self._steps))
+        self._parameter.addcdiv_(self._mean, scale, value=-self._lr * unbiased / (1.0 - self.BETA1**self._steps))
 
 
 def entropy_and_gradient(logits: Tensor, temperature: Tensor, inner: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -1,154 +1,214 @@
-"""The sketch of one sample's context: its cross entropy under a shift, over the vocabulary or over a support of it.
+"""The sketches of contexts: their cross entropies under a shift, over the vocabulary or over a support of it.
 
-L positions, M kept entries a position. The tokens are those of a vocabulary of V, or the k of a support and one more
-that stands for all others (docs/reflection.md).
+R samples of n positions in all, M kept entries a position. The tokens are those of a vocabulary of V, or the k of a
+support and one more that stands for all others (docs/reflection.md); `width` is V or k + 1. All samples are computed
+together, so that a GPU has as little to launch for many as for one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 TINY = torch.finfo(torch.float32).tiny
+LEAST_HALF = 1e-9
+"""Added to the lower half of a position's entries, which may be nothing."""
 
 Move = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 """Logits after a shift and their derivative by it, as `Readout.move`."""
 
 
-class Chunk(NamedTuple):
-    """Some positions of a context."""
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """The contexts of R samples, one after another."""
 
+    lengths: Tensor
+    """(R,), int64."""
+    share: Tensor
+    """(R,): of a position in the mean, 1 / length."""
+    owners: Tensor
+    """(n,): the sample of each position."""
     ids: Tensor
-    """(n, M): the likeliest tokens, in descending order."""
+    """(n * M,): places of the likeliest tokens, in descending order, in the samples' shifts as one row of R * width."""
     probabilities: Tensor
     """(n, M): theirs."""
     labels: Tensor
-    """(n,): the tokens that followed."""
+    """(n,): places of the tokens that followed, likewise."""
     label_logits: Tensor
     """(n,)."""
     log_partitions: Tensor
     """(n,): log of the sum of e^logit over the vocabulary."""
-
-    def kept_logits(self, cap: float) -> Tensor:
-        """Capped logits (n, M) from the probabilities; one rounded to 0 has weight 0, so its logit is moot."""
-        logits = self.probabilities.to(self.log_partitions.dtype).clamp_min(2.0**-24).log()
-        return logits.add_(self.log_partitions[:, None]).clamp_(-cap, cap)
-
-
-class _Grown(NamedTuple):
-    """A chunk under a shift."""
-
-    kept: Tensor
-    """(n, M): the entries' probabilities times what the shift makes of them."""
-    slope: Tensor | None
-    """(n, M): the soft cap's; None without one."""
-    tail: Tensor
-    """(n,): the probability beside the entries, at no shift."""
-    grown_tail: Tensor
-    """(n,): how the tails grow beside each other, up to a factor that they share."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """One sample's context."""
-
-    chunks: tuple[Chunk, ...]
+    tails: Tensor
+    """(n,): the probability beside the M."""
+    lower: Tensor
+    """(n,): that of the lower half of the M."""
+    tail_per_rest: Tensor
+    """(R,): the sum of the tails, by the sum of the rest."""
     rest: Tensor
-    """(V,): sum over the positions of the probabilities that are not among their M."""
+    """(R, width): sum over the positions of the probabilities that are not among their M."""
     move: Move
     rest_slope: Tensor | None = None
-    """(V,): the same sum, each probability times the soft cap's slope there; None without a cap."""
+    """(R, width): the soft cap's slope there, on average; None without a cap."""
     cap: float = math.inf
     tail_power: float = 0.0
     """A position's tail grows like the likelihood of the lower half of its M entries to this power, scaled so that all
     tails together grow as the rest does; 0 lets all tails grow alike."""
 
-    @property
-    def length(self) -> int:
-        """L."""
-        return sum(len(chunk.labels) for chunk in self.chunks)
+    @classmethod
+    def build(
+        cls,
+        lengths: Sequence[int],
+        columns: dict[str, Tensor],
+        rest: Tensor,
+        rest_slope: Tensor | None,
+        *,
+        move: Move,
+        cap: float,
+        tail_power: float,
+    ) -> Sketch:
+        """Of samples with so many positions; columns: ids and probabilities (n, M), and what else a position has (n,).
 
-    @property
-    def labels(self) -> Tensor:
-        """(L,)."""
-        found = [chunk.labels for chunk in self.chunks]
-        return torch.cat(found) if found else torch.zeros(0, dtype=torch.int32, device=self.rest.device)
-
-    def cross_entropy(self, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean over positions of -log softmax(moved row)[label], and its gradient by the shift (V,); 0 where L is 0."""
-        rest, rest_slope = self.rest, self._mean_rest_slope()
-        growth = (shift if rest_slope is None else shift * rest_slope).exp()
-        rest_growth = rest * growth
-        rest_ratio = rest_growth.sum() / rest.sum().clamp_min(TINY)
-        loss, gradient = shift.new_zeros(()), torch.zeros_like(shift)
-        grown = [self._grow(chunk, shift, None if rest_slope is not None else growth) for chunk in self.chunks]
-        mass = sum((part.tail.sum() for part in grown), shift.new_zeros(()))
-        grown_mass = sum((part.grown_tail.sum() for part in grown), shift.new_zeros(()))
-        # Of all chunks together: the result must not depend on how a context is cut into them.
-        tail_growth = rest_ratio * mass / grown_mass.clamp_min(TINY)
-        moved_mass = shift.new_zeros(())
-        for chunk, part in zip(self.chunks, grown, strict=True):
-            ids, labels, moved, slope = chunk.ids, chunk.labels, part.kept, part.slope
-            moved_tail = part.grown_tail * tail_growth
-            partition = moved.sum(1) + moved_tail
-            moved /= partition[:, None]
-            gradient.index_add_(0, ids.flatten(), (moved if slope is None else moved.mul_(slope)).flatten())
-            moved_mass += (moved_tail / partition).sum() / rest_ratio.clamp_min(TINY)
-            label_logits, label_slope = self.move(chunk.label_logits, shift[labels])
-            loss += (chunk.log_partitions + partition.log() - label_logits).sum()
-            gradient.index_add_(0, labels, -torch.ones_like(partition) if label_slope is None else -label_slope)
-        rest_gradient = rest_growth * (moved_mass / mass.clamp_min(TINY))
-        gradient += rest_gradient if rest_slope is None else rest_gradient * rest_slope
-        length = max(1, self.length)
-        return loss / length, gradient / length
-
-    def over(self, support: Tensor, local: Tensor) -> Sketch:
-        """The same context over the tokens of a support (k,), which holds every label, and one more for all others.
-
-        local (V,) gives a token's place in the support, k for one outside.
+        rest (R, V), and with a cap the same sums of probabilities times slopes.
         """
-        return replace(
-            self,
-            chunks=tuple(
-                chunk._replace(
-                    ids=local.index_select(0, chunk.ids.flatten()).view_as(chunk.ids),
-                    labels=local.index_select(0, chunk.labels),
-                )
-                for chunk in self.chunks
-            ),
-            rest=joined(self.rest, support),
-            rest_slope=None if self.rest_slope is None else joined(self.rest_slope, support),
+        samples, vocabulary = rest.shape
+        device = rest.device
+        counts = torch.tensor(lengths, device=device)
+        owners = torch.repeat_interleave(torch.arange(samples, device=device), counts, output_size=sum(lengths))
+        ids, labels = columns["ids"], columns["labels"]
+        if samples > 1:
+            first = (owners * vocabulary).int()
+            ids, labels = ids + first[:, None], labels + first
+        probabilities = columns["probabilities"].to(rest.dtype, copy=True)
+        tails = 1.0 - probabilities.sum(1)
+        mass = torch.segment_reduce(tails, "sum", lengths=counts, unsafe=True)
+        if rest_slope is not None:
+            rest_slope = torch.where(rest > 0, rest_slope / rest.clamp_min(TINY), 1.0)
+        return cls(
+            lengths=counts,
+            share=1.0 / counts.clamp_min(1).to(rest.dtype),
+            owners=owners,
+            ids=ids.flatten(),
+            probabilities=probabilities,
+            labels=labels,
+            label_logits=columns["label_logits"],
+            log_partitions=columns["log_partitions"],
+            tails=tails,
+            lower=_lower(probabilities).add_(LEAST_HALF),
+            tail_per_rest=mass / rest.sum(1).clamp_min_(TINY),
+            rest=rest,
+            move=move,
+            rest_slope=rest_slope,
+            cap=cap,
+            tail_power=tail_power,
         )
 
-    def _grow(self, chunk: Chunk, shift: Tensor, growth: Tensor | None) -> _Grown:
-        """A chunk under a shift; `growth`, e^shift, is given where no soft cap bends it."""
-        kept = chunk.probabilities.to(shift.dtype, copy=True)
-        tail, lower = 1.0 - kept.sum(1), self._lower(kept)  # before the lines below reuse its memory
+    @property
+    def samples(self) -> int:
+        """R."""
+        return len(self.rest)
+
+    def cross_entropy(self, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """Means over positions of -log softmax(moved row)[label], (R,), and their gradients by the shift (R, width).
+
+        0 where a context is empty.
+        """
+        flat = shift.flatten()
+        rest = shift if self.rest_slope is None else shift * self.rest_slope
+        growth = rest.exp()
+        rest = self.rest * growth
+        kept, slope = self._kept(flat, growth)
+        grown = self._grown_tails(kept)
+        # What the tails of a sample grow to: by as much as its rest does.
+        tails = rest.sum(1).mul_(self.tail_per_rest)
+        tail_growth = tails / self._sums(grown).clamp_min_(TINY)
+        moved_tails = grown.mul_(tail_growth[self.owners])
+        partitions = kept.sum(1).add_(moved_tails)
+        kept /= partitions[:, None]
+        label_logits, label_slope = self.move(self.label_logits, flat[self.labels])
+        losses = partitions.log().add_(self.log_partitions).sub_(label_logits)
+        loss, tail_weight = self._sums(torch.stack([losses, moved_tails.div_(partitions)], 1)).unbind(1)
+        gradient = rest.mul_((tail_weight / tails.clamp_min_(TINY))[:, None])
+        if self.rest_slope is not None:
+            gradient *= self.rest_slope
+        entries = gradient.view(-1)
+        entries.index_add_(0, self.ids, (kept if slope is None else kept.mul_(slope)).flatten())
+        entries.index_add_(0, self.labels, torch.ones_like(losses) if label_slope is None else label_slope, alpha=-1)
+        return loss * self.share, gradient.mul_(self.share[:, None])
+
+    def at_zero(self) -> tuple[Tensor, Tensor]:
+        """`cross_entropy` of a shift of 0, which is that of the full rows."""
+        kept, labels, gradient = self.probabilities, torch.ones_like(self.label_logits), self.rest.clone()
+        if self.rest_slope is not None:
+            kept = kept * slope_of(capped_logits(kept, self.log_partitions, self.cap), self.cap)
+            labels = slope_of(self.label_logits, self.cap)
+            gradient *= self.rest_slope
+        entries = gradient.view(-1)
+        entries.index_add_(0, self.ids, kept.flatten()).index_add_(0, self.labels, labels, alpha=-1)
+        loss = self._sums(self.log_partitions - self.label_logits)
+        return loss * self.share, gradient.mul_(self.share[:, None])
+
+    def over(self, support: Tensor, inside: Tensor, local: Tensor) -> Sketch:
+        """The same contexts over supports (R, k), which hold every label, and one more token for all others.
+
+        inside (R, k) is 0 where a support has fewer tokens than the longest, else 1; local (R, V) gives a token's place
+        in its sample's support, k for one outside.
+        """
+        places = local.int()
+        if self.samples > 1:
+            width = support.shape[1] + 1
+            places += torch.arange(0, self.samples * width, width, device=places.device, dtype=torch.int32)[:, None]
+        places = places.flatten()
+        rest = joined(self.rest, support, inside)
         slope = None
-        if growth is not None:
-            kept.mul_(growth.index_select(0, chunk.ids.flatten()).view_as(kept))
-        else:
-            logits = chunk.kept_logits(self.cap)
-            moved_logits, slope = self.move(logits, shift[chunk.ids])
-            kept.mul_((moved_logits - logits).exp())
-        grown = tail * (self._lower(kept) / lower) ** self.tail_power if self.tail_power else tail
-        return _Grown(kept, slope, tail, grown)
+        if self.rest_slope is not None:
+            slopes = joined(self.rest * self.rest_slope, support, inside)
+            slope = torch.where(rest > 0, slopes / rest.clamp_min(TINY), 1.0)
+        return replace(
+            self,
+            ids=places.index_select(0, self.ids),
+            labels=places.index_select(0, self.labels),
+            rest=rest,
+            rest_slope=slope,
+        )
 
-    def _lower(self, kept: Tensor) -> Tensor:
-        return kept[:, kept.shape[1] // 2 :].sum(1) + 1e-9
-
-    def _mean_rest_slope(self) -> Tensor | None:
+    def _kept(self, shift: Tensor, growth: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The entries' probabilities times what the shift makes of them, (n, M), and the soft cap's slope there."""
         if self.rest_slope is None:
-            return None
-        return torch.where(self.rest > 0, self.rest_slope / self.rest.clamp_min(TINY), 1.0)
+            return growth.view(-1).index_select(0, self.ids).view_as(self.probabilities).mul_(self.probabilities), None
+        logits = capped_logits(self.probabilities, self.log_partitions, self.cap)
+        moved, slope = self.move(logits, shift.index_select(0, self.ids).view_as(logits))
+        return moved.sub_(logits).exp_().mul_(self.probabilities), slope
+
+    def _grown_tails(self, kept: Tensor) -> Tensor:
+        """How the tails grow beside each other, (n,), up to a factor that those of a sample share."""
+        if not self.tail_power:
+            return self.tails.clone()
+        return _lower(kept).add_(LEAST_HALF).div_(self.lower).pow_(self.tail_power).mul_(self.tails)
+
+    def _sums(self, values: Tensor) -> Tensor:
+        """Sums of (n, ...) over each sample's positions, (R, ...)."""
+        return torch.segment_reduce(values, "sum", lengths=self.lengths, unsafe=True)
 
 
-def joined(masses: Tensor, support: Tensor) -> Tensor:
-    """Masses (V,) on a support (k,), and their sum outside it at the end: (k + 1,)."""
-    inside = masses.index_select(0, support)
-    return torch.cat([inside, (masses.sum() - inside.sum()).clamp_min(0.0)[None]])
+def capped_logits(probabilities: Tensor, log_partitions: Tensor, cap: float) -> Tensor:
+    """Of entries (n, M), from their probabilities; one rounded to 0 has weight 0, so its logit is moot."""
+    return probabilities.clamp_min(2.0**-24).log_().add_(log_partitions[:, None]).clamp_(-cap, cap)
+
+
+def slope_of(logits: Tensor, cap: float) -> Tensor:
+    """The soft cap's slope at capped logits, by what is before the cap."""
+    return 1.0 - (logits / cap).clamp(-1.0, 1.0) ** 2
+
+
+def _lower(entries: Tensor) -> Tensor:
+    return entries[:, entries.shape[1] // 2 :].sum(1)
+
+
+def joined(masses: Tensor, support: Tensor, inside: Tensor) -> Tensor:
+    """Masses (R, V) on supports (R, k), 0 where `inside` is, and their sum outside at the end: (R, k + 1)."""
+    taken = masses.gather(1, support).mul_(inside)
+    return torch.cat([taken, (masses.sum(1) - taken.sum(1)).clamp_min_(0.0)[:, None]], 1)
