@@ -80,6 +80,10 @@ class SRGenProcessor:
     def __contains__(self, key: Key) -> bool:
         return key in self._samples
 
+    def can_reflect(self, key: Key) -> bool:
+        """Whether a sample has reflections left; its context is gone otherwise."""
+        return self._samples[key].slot is not None
+
     @property
     def keeps_hidden(self) -> bool:
         """Whether some context wants the hidden states of its rows."""

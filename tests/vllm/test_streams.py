@@ -218,6 +218,29 @@ def test_a_step_that_runs_again_is_not_counted_twice(readout: Readout) -> None:
     assert math.isnan(record.entropies[0])
 
 
+def test_nothing_is_kept_of_samples_that_cannot_reflect_any_more(
+    readout: Readout, caplog: pytest.LogCaptureFixture
+) -> None:
+    streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
+    eager = dataclasses.replace(CONFIG, entropy_threshold=0.0, max_retries=2)
+    streams.admit("a", Arguments(eager, "a"), 0.0, [3, 1, 4])
+    batch = {"a": Sequence([3, 1, 4], 3)}
+    held = []
+    with patch("srgen.method.context.SketchStore.append") as kept:
+        for _ in range(8):
+            count = len(batch["a"].tokens) - batch["a"].computed
+            batch["a"].tokens.append(int(run_step(streams, readout, batch, {"a": count})["a"].argmax()))
+            held.append((streams._streams["a"].held is not None, kept.call_count))
+    # The first token is not monitored; the second and third are reflected on.
+    assert [holds for holds, _ in held] == [True, True, True] + [False] * 5
+    assert held[-1][1] == held[2][1]
+    assert not caplog.text
+    [record] = streams.take(["a"])
+    assert record is not None
+    assert len(record.entropies) == 8
+    assert len(record.reflections) == 2
+
+
 def test_logits_in_half_precision_are_corrected_in_float32(readout: Readout) -> None:
     streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
     streams.admit("a", Arguments(CONFIG, None), 0.0)

@@ -151,10 +151,11 @@ class SRGenStreams:
         if not rows:
             return logits
         segments = [step.segments[row] for row in rows]
-        # A copy: the sampler works in place.
-        raw = logits.to(torch.float32, copy=True) if len(rows) == len(logits) else logits[rows].float()
-        self._read_prompts(segments, step)
         keys = [segment.key for segment in segments]
+        kept = any(map(self._processor.can_reflect, keys))
+        # Rows that are kept are copied: the sampler works in place.
+        raw = logits.to(torch.float32, copy=kept) if len(rows) == len(logits) else logits[rows].float()
+        self._read_prompts(segments, step)
         shifted = any(key in self._methods for key in keys)
         keep_hidden = self._processor.keeps_hidden
         hidden = step.hidden[[segment.last for segment in segments]] if shifted or keep_hidden else None
@@ -167,7 +168,7 @@ class SRGenStreams:
         self._keep_signals(segments, drawn, raw, triggered, corrected)
         steers = [(rows[row], self._streams[segments[row].key].steer) for row in drawn]
         self._steered = [(row, steer) for row, steer in steers if steer is not None]
-        self._hold(segments, _Held(raw, hidden if keep_hidden else None))
+        self._hold(segments, _Held(raw, hidden if keep_hidden else None) if kept else None)
         if corrected is None and not shifted:
             return logits
         result = logits.to(torch.float32, copy=True)
@@ -222,6 +223,9 @@ class SRGenStreams:
         self._commit([segment for segment in segments if self._streams[segment.key].awaits(segment)], tokens)
         for segment in segments:
             stream = self._streams[segment.key]
+            if not self._processor.can_reflect(segment.key):
+                stream.absorbed = segment.position + 1
+                continue
             if segment.start > stream.absorbed:
                 logger.warning("request %s skipped rows of its prompt; its context lacks them", segment.key)
                 stream.absorbed = segment.start
@@ -309,7 +313,7 @@ class SRGenStreams:
         steer = self._streams[key].steer
         return steer is not None and steer.forces
 
-    def _hold(self, segments: Sequence[Segment], held: _Held) -> None:
+    def _hold(self, segments: Sequence[Segment], held: _Held | None) -> None:
         for row, segment in enumerate(segments):
             stream = self._streams[segment.key]
             stream.held, stream.row, stream.position = held, row, segment.position
