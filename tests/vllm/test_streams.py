@@ -223,7 +223,7 @@ def test_nothing_is_kept_of_samples_that_cannot_reflect_any_more(
 ) -> None:
     streams = SRGenStreams(SRGenProcessor(readout), MethodRows(readout))
     eager = dataclasses.replace(CONFIG, entropy_threshold=0.0, max_retries=2)
-    streams.admit("a", Arguments(eager, "a"), 0.0, [3, 1, 4])
+    streams.admit("a", Arguments(eager, "a"), 0.0, tokens=[3, 1, 4])
     batch = {"a": Sequence([3, 1, 4], 3)}
     held = []
     with patch("srgen.method.context.SketchStore.append") as kept:
