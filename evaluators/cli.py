@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from evaluators.benchmarks.benchmark import Benchmark, Question
 from evaluators.benchmarks.data_config import DataConfig
 from evaluators.benchmarks.few_shot import read_examples
-from evaluators.benchmarks.prompts import place_instruction
+from evaluators.benchmarks.prompts import default_instruction, place_instruction
 from evaluators.benchmarks.questions import read_questions, source_of
 from evaluators.records.provenance import deciding, unlike
 from evaluators.records.reading import read_config
@@ -134,7 +134,7 @@ def run_config(benchmark: Benchmark, settings: Settings) -> RunConfig:
     data = _values(settings, DataConfig) | {
         "version": version,
         "prefix": settings["prefix"].replace("\\n", "\n"),
-        "system_prompt": benchmark.system_prompt if prompt is None else prompt,
+        "system_prompt": default_instruction(benchmark, settings["answer_format"]) if prompt is None else prompt,
     }
     if (data["few_shot"] is not None) != (data["prompt_style"] == "fewshot"):
         raise ConfigError("--prompt_style fewshot and --few_shot FILE go together")

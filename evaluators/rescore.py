@@ -69,12 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def rescore(run: Run, pool: GradingPool) -> Rescored:
     """Grade every sample that was generated; one that failed stays failed."""
     questions = {question.id: question for question in run.questions}
+    answer_format = run.answer_format
     verdicts = {
         key: pool.submit(
-            sample.response,
+            (sample.before if answer_format == "tags" else "") + sample.response,
             questions[sample.question_id].gold,
             questions[sample.question_id].kind,
             sample.finish_reason,
+            answer_format,
         )
         for key, sample in run.samples.items()
         if sample.status != "failed"

@@ -5,6 +5,7 @@ Budget forcing is that of s1 (Muennighoff et al., arXiv 2501.19393): the first e
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ GO_ON = "Wait"
 """What an ignored end of thinking becomes."""
 ASK = "\n\n**Final Answer**\n"
 """What follows the end of thinking at the budget."""
+_OPENING = re.compile(r"<think>\s*(?:</think>\s*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,22 @@ class Steering:
             self._queue.extend(rest)
             return first
         return drawn
+
+
+def opening(prompt: str, prefix: str = "") -> str:
+    """The thinking that a prompt's end has opened ("<think>\\n"), or opened and closed; empty where it has not.
+
+    `prefix`, with which the answer was made to begin, is not part of it.
+    """
+    # An opening is short; a search from the beginning of a long prompt would be slow where it holds much space.
+    end = prompt[-(200 + len(prefix)) :]
+    found = _OPENING.search(end.rstrip().removesuffix(prefix.strip()) if prefix.strip() else end)
+    return "" if found is None else found.group()
+
+
+def opening_of(tokenizer: Any, prompt: Sequence[int], prefix: str) -> str:
+    """`opening` of a prompt in tokens."""
+    return opening(str(tokenizer.decode(prompt[-(32 + len(prefix)) :], skip_special_tokens=False)), prefix)
 
 
 def steers(sampling: Sampling) -> bool:

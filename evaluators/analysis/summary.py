@@ -28,6 +28,8 @@ from evaluators.analysis.summary_rows import (
     summary_table,
     to_csv,
 )
+from evaluators.analysis.tagged import question_counts
+from evaluators.analysis.tagged import summarised as tags_summarised
 from evaluators.benchmarks.benchmark import AnswerKind, Question
 from evaluators.records.reading import Run, read_run, write_atomically
 from evaluators.records.schema import CHOOSERS_CSV, QUESTIONS_CSV, SUMMARY_CSV, Sample
@@ -78,6 +80,11 @@ def summary_of(run: Run, classify: Classify) -> Summary:
         )
         for q, (question, samples) in enumerate(zip(run.questions, table, strict=True))
     ]
+    by_question = pd.DataFrame(rows, columns=list(QUESTION_COLUMNS))
+    tags: dict[str, float] = {}
+    if run.answer_format == "tags":
+        by_question = by_question.join(pd.DataFrame([question_counts(samples) for samples in table]))
+        tags = tags_summarised(by_question, [sample for samples in table for sample in samples])
     choices = choices_of(table, classes, signals_of(run.directory, table))
     return Summary(
         benchmark=run.benchmark,
@@ -95,8 +102,9 @@ def summary_of(run: Run, classify: Classify) -> Summary:
         seed=int(run.config["run"].get("seed", 0)),
         sampling=_sampling(run),
         journal_hash=run.journal_hash,
-        by_question=pd.DataFrame(rows, columns=list(QUESTION_COLUMNS)),
+        by_question=by_question,
         choices=choice_columns(choices),
+        tags=tags,
         curves=curves_table(choices, classes, ratio(sum(row["tokens"] for row in rows), len(rows))),
     )
 

@@ -62,6 +62,25 @@ QUESTION_COLUMNS: Mapping[str, Column] = {
 }
 """The columns of questions.csv, and how a cell's text is read."""
 
+TAG_PARTS = ("think", "refine", "answer")
+TAG_COUNTS: Mapping[str, Column] = {"well_formed": int, "refined": int, "refined_correct": int, "refines": int}
+"""Further columns of questions.csv where answers are in tags: samples that are well-formed, that refine, that refine
+and are right; refine passages."""
+TAG_COLUMNS = (
+    "well_formed",
+    "refined",
+    "refines_per_sample",
+    *(f"{part}_tokens_per_sample" for part in TAG_PARTS),
+    "refine_questions",
+    "avg_with_refine",
+    "avg_without_refine",
+    "refine_difference",
+    "refine_difference_low",
+    "refine_difference_high",
+    "refine_p",
+)
+"""The same of summary.csv: shares and rates are percentages, differences points; see `evaluators.analysis.tagged`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -117,6 +136,8 @@ class Summary:
     choices: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
     """What other choosers than the majority would have given, by column (evaluators.analysis.choices.columns); empty
     for a run that was summarised before there were any."""
+    tags: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+    """What answers in tags add, by column (`TAG_COLUMNS`); empty for a run without them."""
     curves: DataFrame | None = field(default=None, repr=False, compare=False)
     """choosers.csv as a table; None where there is no such file."""
 
@@ -130,8 +151,11 @@ _DIGITS = {
     "reflections_per_sample": 2,
     "se_new_questions": 2,
     "se_same_questions": 2,
+    "refines_per_sample": 2,
+    "refine_questions": 0,
+    "refine_p": 4,
 }
-_TABLES = ("by_question", "choices", "curves")
+_TABLES = ("by_question", "choices", "tags", "curves")
 """Fields that are not a column of summary.csv each."""
 _READ: Mapping[str, Column] = {"str": unquoted, "int": int, "float": _rate}
 
@@ -140,7 +164,8 @@ def summary_table(summary: Summary) -> DataFrame:
     """The one row of summary.csv."""
     import pandas as pd
 
-    return pd.DataFrame([{header(name): getattr(summary, name) for name in _fields()} | dict(summary.choices)])
+    further = dict(summary.choices) | dict(summary.tags)
+    return pd.DataFrame([{header(name): getattr(summary, name) for name in _fields()} | further])
 
 
 def cell_text(text: str) -> str:
@@ -178,7 +203,7 @@ def read_summary(path: Path) -> Summary:
         raise SRGenError(f"{summary_csv} must hold one run, not {len(table)}")
     row = table.to_dict("records")[0]
     summary = {name: row[header(name)] for name in _fields() if header(name) in row}
-    questions = _read(questions_csv, QUESTION_COLUMNS)
+    questions = _read(questions_csv, {**QUESTION_COLUMNS, **TAG_COUNTS})
     if len(questions) != summary["questions"]:
         raise SRGenError(
             f"{questions_csv} holds {len(questions)} questions, but the summary beside it {summary['questions']}"
@@ -187,15 +212,17 @@ def read_summary(path: Path) -> Summary:
     if unlike.any():
         name = questions["question_id"][unlike].iloc[0]
         raise SRGenError(f"{questions_csv} does not hold {summary['k']} classes for question {name}")
+    further = _read_further(summary_csv)
     return Summary(
         **summary,
         by_question=questions,
-        choices=_read_choices(summary_csv),
+        choices={name: value for name, value in further.items() if name not in TAG_COLUMNS},
+        tags={name: value for name, value in further.items() if name in TAG_COLUMNS},
         curves=_read_curves(summary_csv.with_name(CHOOSERS_CSV)),
     )
 
 
-def _read_choices(path: Path) -> dict[str, float]:
+def _read_further(path: Path) -> dict[str, float]:
     """The columns after those that every run has."""
     import pandas as pd
 
@@ -220,7 +247,7 @@ def _read(path: Path, columns: Mapping[str, Column]) -> DataFrame:
 
     try:
         found = pd.read_csv(path, nrows=0, index_col=False).columns
-        unlike = sorted(set(columns) - set(found) - {"journal_hash", *READERS})
+        unlike = sorted(set(columns) - set(found) - {"journal_hash", *READERS, *TAG_COUNTS})
         if unlike:
             raise SRGenError(f"{path} is not a file of this version: it has no column {unlike[0]!r}")
         present = {name: column for name, column in columns.items() if name in found}

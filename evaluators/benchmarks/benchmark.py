@@ -9,6 +9,9 @@ from typing import Any, Literal
 AnswerKind = Literal["integer", "numeric", "latex", "choice"]
 """How answers are extracted and compared: AIME | GSM8K | MATH, HMMT, AMC | GPQA."""
 
+AnswerFormat = Literal["free", "tags"]
+"""Where an answer is looked for: as the benchmark's instruction has it, or in tags (grading.answer.tags)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:

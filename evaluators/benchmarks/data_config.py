@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from evaluators.benchmarks.benchmark import AnswerFormat
+
 PromptRole = Literal["system", "user"]
 PromptStyle = Literal["chat", "raw", "fewshot"]
 
@@ -34,3 +36,5 @@ class DataConfig:
     """The examples in `few_shot` as they are asked; found when a run begins, never set."""
     prefix: str = ""
     """Forced beginning of every answer."""
+    answer_format: AnswerFormat = "free"
+    """How answers are asked for, unless `system_prompt` says otherwise, and where they are looked for."""

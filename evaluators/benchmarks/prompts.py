@@ -5,13 +5,27 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.benchmark import AnswerFormat, Benchmark, Question
 from evaluators.benchmarks.data_config import DataConfig, PromptRole
 from evaluators.benchmarks.few_shot import QUESTION, asked_after
 from srgen.engines.base import Message
 
 REASON_AND_BOX = r"Please reason step by step, and put your final answer within \boxed{}."
 """What Qwen2.5-Math, DeepSeek-R1 and MathArena ask with."""
+
+TAGS = (
+    "Think inside <think> </think>, then give only the final answer inside <answer> </answer>. "
+    "While you think, you may stop to check or improve a step inside <refine> </refine>, as often as needed."
+)
+"""What `--answer_format tags` asks with, and what training.pasr trains on."""
+TAGS_CHOICE = f"{TAGS} The final answer is the letter of the right choice."
+
+
+def default_instruction(benchmark: Benchmark, answer_format: AnswerFormat) -> str:
+    """What a run asks with where its settings do not say."""
+    if answer_format == "tags":
+        return TAGS_CHOICE if benchmark.kind == "choice" else TAGS
+    return benchmark.system_prompt
 
 
 def place_instruction(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluators.benchmarks.benchmark import AnswerKind
+from evaluators.benchmarks.benchmark import AnswerFormat, AnswerKind
 from evaluators.grading.algebra.clean import clean
-from evaluators.grading.answer.extract import extract
+from evaluators.grading.answer.extract import extract, extract_from_tags
 from evaluators.grading.equivalence import SecondReader, compare, meets_decimal
 
 Reader = Literal["exact", "symbolic", "neither"]
@@ -29,12 +29,15 @@ def grade(
     kind: AnswerKind,
     finish_reason: str | None = None,
     second: SecondReader | None = None,
+    *,
+    answer_format: AnswerFormat = "free",
 ) -> Verdict:
     """Extract the answer of a response and compare it with the gold, which is an answer and never searched for one.
 
     `second` is asked where the exact reader cannot decide; without it such an answer is incorrect, by neither reader.
     """
-    answer = extract(response, kind, finish_reason)
+    tagged = answer_format == "tags"
+    answer = extract_from_tags(response, kind) if tagged else extract(response, kind, finish_reason)
     if answer is None:
         return Verdict("no_answer", None)
     decision = compare(gold, answer, kind)

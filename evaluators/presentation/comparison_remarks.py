@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from evaluators.analysis.comparison import Comparison, Difference, EqualCost
 from evaluators.analysis.summary_rows import Summary
 from evaluators.presentation.run_table import bounds_line, incomplete, limit, number, open_counts, p_value, signed
+from evaluators.presentation.tag_remarks import tag_remarks
 
 GUIDE_SAMPLES = (1, 5, 16, 64)
 """Values of K for which the smallest detectable difference is stated."""
@@ -23,12 +24,13 @@ def remarks(comparison: Comparison) -> list[str]:
     lines += [f"{name}: {open_counts(summary)}; {bounds_line(summary)}" for name, summary in unsettled]
     lines += [COUNTED_WRONG] if unsettled else []
     lines += [f"{name} cost {_cost_line(summary)}" for name, summary in _sides(comparison)]
+    lines += tag_remarks(comparison, side_names([comparison]))
     return [*lines, *comparison.notes]
 
 
 def difference_remarks(comparison: Comparison) -> list[str]:
     """Those of the remarks that are about the difference, not about one of the runs."""
-    return [*_of_difference(comparison), *comparison.notes]
+    return [*_of_difference(comparison), *tag_remarks(comparison, side_names([comparison])), *comparison.notes]
 
 
 def _of_difference(comparison: Comparison) -> list[str]:

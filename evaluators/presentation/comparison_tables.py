@@ -15,11 +15,16 @@ from evaluators.presentation.run_table import (
     plain_p,
     signed,
 )
+from evaluators.presentation.tag_remarks import tag_record
 from evaluators.presentation.verdict import verdict
 
 DIGITS = {
     "k_needed": 0,
     "questions_needed": 0,
+    **{f"{side}_refine_questions": 0 for side in ("base", "other")},
+    **{f"{side}_refine_p": 4 for side in ("base", "other")},
+    **{f"{name}_p": 4 for name in ("well_formed", "refined")},
+    **{f"{side}_refines_per_sample": 2 for side in ("base", "other")},
     **{f"{side}_reflections_per_sample": 2 for side in ("base", "other")},
     **{f"{side}_accuracy_per_million_tokens": 3 for side in ("base", "other")},
 }
@@ -110,6 +115,7 @@ def csv_table(comparisons: Sequence[Comparison], *, equivalence: float | None = 
 
     many = len(comparisons) > 1
     rows = [{**_record(c), "verdict": verdict(c, many=many, equivalence=equivalence)} for c in comparisons]
+    rows = [row | tag_record(c) for row, c in zip(rows, comparisons, strict=True)]
     rows = [row | (_equal_cost_record(c.at) if c.at else {}) for row, c in zip(rows, comparisons, strict=True)]
     return to_csv(pd.DataFrame(rows), DIGITS)
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from evaluators.analysis.summary_rows import COUNTS, Summary
+from evaluators.analysis.summary_rows import COUNTS, TAG_PARTS, Summary
 from evaluators.presentation.wording import fitted
 
 LEVEL_OF_TESTS = 0.05
@@ -28,6 +28,7 @@ def final_table(summary: Summary) -> str:
         f"cost: {summary.tokens:,} tokens ({number(summary.tokens_per_sample)} a sample), "
         f"{number(summary.reflections_per_sample, 2)} reflections a sample, {number(summary.wall_seconds)} s "
         f"({number(summary.samples_per_hour, 0)} samples an hour)",
+        *tag_lines(summary),
     ]
     title = (
         f"{summary.benchmark} | {summary.model} | {summary.method} | "
@@ -70,6 +71,38 @@ def bounds_line(summary: Summary) -> str:
     return (
         f"at most Avg@{k} {number(summary.avg_upper_bound)}, Cons@{k} {number(summary.cons_upper_bound)}, "
         f"Pass@{k} {number(summary.pass_upper_bound)} had all of those been right"
+    )
+
+
+def tag_lines(summary: Summary) -> list[str]:
+    """What a run's tags show, in sentences; empty without tags."""
+    tags = summary.tags
+    if not tags:
+        return []
+    tokens = [f"{number(tags[f'{part}_tokens_per_sample'])} in {part}" for part in TAG_PARTS]
+    lines = [
+        f"tags: {number(tags['well_formed'])} % of the responses are well-formed, {number(tags['refined'])} % refine, "
+        f"{number(tags['refines_per_sample'], 2)} refines a sample",
+        f"tokens a sample: {', '.join(tokens)} (refine is part of think)",
+    ]
+    if any(math.isnan(tags[f"{part}_tokens_per_sample"]) for part in TAG_PARTS):
+        lines[1] = "tokens in the tags are not known: the engine does not tell its tokens"
+    return [*lines, _refine_line(summary)]
+
+
+def _refine_line(summary: Summary) -> str:
+    """Accuracy with and without a refine, within the questions that have both."""
+    tags = summary.tags
+    if not tags["refine_questions"]:
+        return (
+            "with against without a refine: no question has samples of both kinds, so refining cannot be told from "
+            "the questions that it is used on"
+        )
+    return (
+        f"right with a refine {number(tags['avg_with_refine'])} %, without {number(tags['avg_without_refine'])} % "
+        f"({signed(tags['refine_difference'])} [{limit(tags['refine_difference_low'])}, "
+        f"{limit(tags['refine_difference_high'])}], p {p_value(tags['refine_p'])}) on the "
+        f"{number(tags['refine_questions'], 0)} questions with samples of both kinds; the model chose when to refine"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.benchmark import AnswerFormat, Question
 from evaluators.records.schema import (
     CONFIG_FILE,
     ENTROPIES_FILE,
@@ -76,6 +76,11 @@ class Run:
         """Name and version of the benchmark."""
         data = self.config["run"]["data"]
         return str(data["benchmark"]) + (f"-{data['version']}" if data.get("version") else "")
+
+    @property
+    def answer_format(self) -> AnswerFormat:
+        """Where its answers are looked for."""
+        return "tags" if self.config["run"]["data"].get("answer_format") == "tags" else "free"
 
     @property
     def model(self) -> str:

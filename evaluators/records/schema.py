@@ -56,11 +56,22 @@ class Sample:
     confidence: dict[str, float] | None = None
     """A summary of them: evaluators.records.signals.summarised."""
 
+    opening: str | None = None
+    """With tags: what the prompt's end had written of the thinking; left out without tags and where it had not."""
+    tag_tokens: dict[str, int] | None = None
+    """Tokens in the thinking, its refine passages and the answer; left out without tags and where nobody knows them."""
+
+    @property
+    def before(self) -> str:
+        """What stands before the response when its tags are read."""
+        return before_response(self.opening or "", self.reasoning)
+
     def to_json(self) -> dict[str, Any]:
         """The sample as a JSON object."""
         row = {name: getattr(self, name) for name in _NAMES}
-        if self.reasoning is None:
-            del row["reasoning"]
+        for name in _LEFT_OUT:
+            if row[name] is None:
+                del row[name]
         return row
 
     @classmethod
@@ -75,5 +86,12 @@ class Sample:
         return cls(**line)
 
 
+def before_response(opening: str, reasoning: str | None) -> str:
+    """What stands before a response when its tags are read: thoughts that came apart from it, or were opened before."""
+    return opening if reasoning is None else f"<think>{reasoning}</think>"
+
+
+_LEFT_OUT = ("reasoning", "opening", "tag_tokens")
+"""Fields that a line does not have where they are None."""
 _NAMES = tuple(field.name for field in dataclasses.fields(Sample))
 _NEEDED = tuple(field.name for field in dataclasses.fields(Sample) if field.default is dataclasses.MISSING)

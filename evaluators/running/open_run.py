@@ -7,10 +7,10 @@ from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from typing import Protocol
 
-from evaluators.benchmarks.benchmark import AnswerKind
+from evaluators.benchmarks.benchmark import AnswerFormat, AnswerKind
 from evaluators.grading import Verdict
 from evaluators.records.journal import Journal, exclusive
-from evaluators.records.schema import Sample
+from evaluators.records.schema import Sample, before_response
 from evaluators.running.dispatcher import Finished
 from evaluators.running.entries import entry
 from evaluators.running.folder import check_places, prepare
@@ -26,7 +26,14 @@ Graded = tuple[Finished, Verdict | None]
 class Grader(Protocol):
     """Where verdicts come from, in their own time."""
 
-    def submit(self, response: str, gold: str, kind: AnswerKind, finish_reason: str | None = None) -> Future[Verdict]:
+    def submit(
+        self,
+        response: str,
+        gold: str,
+        kind: AnswerKind,
+        finish_reason: str | None = None,
+        answer_format: AnswerFormat = "free",
+    ) -> Future[Verdict]:
         """Grade a response."""
         ...
 
@@ -68,7 +75,11 @@ class OpenRun:
         if completion is None or completion.finish_reason == "error":
             return None
         question = self._tasks.question(finished.task)
-        return grader.submit(completion.text, question.gold, question.kind, completion.finish_reason)
+        answer_format = self.outcome.plan.config.data.answer_format
+        text = completion.text
+        if answer_format == "tags":
+            text = before_response(completion.opening, completion.reasoning) + text
+        return grader.submit(text, question.gold, question.kind, completion.finish_reason, answer_format)
 
     def write(self, graded: Sequence[Graded]) -> list[Sample]:
         """Journal the samples, all at once. Raises OSError when the disk takes no more."""

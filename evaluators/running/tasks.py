@@ -9,10 +9,12 @@ from collections.abc import Iterable, Set
 from evaluators.benchmarks.benchmark import Question
 from evaluators.benchmarks.prompts import prompt_of, stops_of
 from evaluators.grading import Verdict
+from evaluators.grading.answer.tags import token_counts
 from evaluators.records.reading import SampleKey
-from evaluators.records.schema import Sample
+from evaluators.records.schema import Sample, before_response
 from evaluators.running.dispatcher import Finished
 from evaluators.running.plan import RunPlan
+from evaluators.running.workers import Done
 from evaluators.settings.run_config import sample_seed
 from srgen.engines.base import Completion, Request
 
@@ -54,6 +56,7 @@ class Tasks:
             methods=self._config.methods,
             record_entropy=self._config.record_entropy,
             record_signals=self._config.execution.record_signals,
+            record_tokens=self._in_tags and self._config.model.backend != "openai",
         )
 
     def sample(self, finished: Finished, verdict: Verdict | None) -> Sample:
@@ -78,7 +81,19 @@ class Tasks:
             methods=_reports(completion) if completion else None,
             reasoning=completion.reasoning if completion else None,
             reader=verdict.reader if verdict else None,
+            opening=(completion.opening or None) if completion and self._in_tags else None,
+            tag_tokens=self._tag_tokens(finished.done),
         )
+
+    @property
+    def _in_tags(self) -> bool:
+        return self._config.data.answer_format == "tags"
+
+    def _tag_tokens(self, done: Done | None) -> dict[str, int] | None:
+        if done is None or not self._in_tags or not done.tokens:
+            return None
+        before = before_response(done.completion.opening, done.completion.reasoning)
+        return token_counts(done.tokens, before + self._config.data.prefix)
 
     def _seed(self, task: str) -> int:
         return sample_seed(self._config.seed, *self._key(task))

@@ -66,7 +66,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """From the worker: a completion, with its tokens as strings where the run records them."""
+    """From the worker: a completion, with its tokens as strings where the request wants them."""
 
     completion: Completion
     tokens: tuple[str, ...] = ()
@@ -214,12 +214,14 @@ def _generate(engine: Engine, feed: _Feed, send: Callable[[Report], None]) -> bo
 
 
 def _done(engine: Engine, request: Request, completion: Completion) -> Done:
+    strings: tuple[str, ...] = ()
+    if (request.record_entropy or request.record_tokens) and all(token >= 0 for token in completion.token_ids):
+        strings = tuple(engine.decode_tokens(completion.token_ids))
     if not request.record_entropy:
-        return Done(completion)
+        return Done(completion, strings)
     pairs = [(reflection.token_before, reflection.token_after) for reflection in completion.reflections]
     before, after = (engine.decode_tokens([pair[side] for pair in pairs]) for side in (0, 1))
-    tokens = engine.decode_tokens(completion.token_ids)
-    return Done(completion, tuple(tokens), tuple(zip(before, after, strict=True)))
+    return Done(completion, strings, tuple(zip(before, after, strict=True)))
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -195,6 +195,7 @@ FLAGS = (
     ),
     _data("few_shot", "path", "Examples (JSON, JSONL, YAML: question, answer) for the style fewshot."),
     _data("prefix", "text", "Forced beginning of every answer; `\\n` is a new line."),
+    _data("answer_format", "", "Answers as the benchmark's instruction asks for them, or in tags (docs/pasr.md)."),
     _data("prompt_role", "", "Whose turn the instruction is in: a system message, or the user's."),
 )
 BY_NAME = {flag.name: flag for flag in FLAGS}

@@ -45,6 +45,8 @@ class Request:
     """Keep the entropy of every generated token in the completion (also without SRGen)."""
     record_signals: bool = False
     """Keep each token's signals in the completion."""
+    record_tokens: bool = False
+    """Whoever made the request wants each token's string; an engine does nothing for it."""
     logprobs: int | None = None
     """Keep the log-probability of every generated token, and of this many of the most likely ones; None keeps none."""
 
@@ -99,6 +101,8 @@ class Completion:
     text: str
     """Decoded without special tokens, after the request's prefix, cut before a stop string."""
     finish_reason: FinishReason
+    opening: str = ""
+    """What the prompt's end had written of the thinking, such as "<think>\\n"; empty where an engine does not tell."""
     reasoning: str | None = None
     """The thoughts, where an endpoint gives them apart from the text."""
     reflections: tuple[Reflection, ...] = ()

@@ -9,6 +9,7 @@ from evaluators.grading.answer import choice
 from evaluators.grading.answer.box_content import content
 from evaluators.grading.answer.conclusion import bare, concluding, finally_marked, marked, reasoned
 from evaluators.grading.answer.response import Box, boxes, visible
+from evaluators.grading.answer.tags import parse
 
 _STOPS = re.compile(
     r"[.!?]\s|[.!?]$|\n\s*\n|\b(?:so|thus|hence|therefore|then|wait|but|because|since|where|now|next|gives?|actually|first|"
@@ -37,6 +38,15 @@ def extract(text: str, kind: AnswerKind, finish_reason: str | None = None) -> st
     whose sentence ends. Boxes side by side are joined to a list.
     """
     return extract_with_rule(text, kind, finish_reason)[0]
+
+
+def extract_from_tags(text: str, kind: AnswerKind) -> str | None:
+    """The answer in a response's tags, None where it has none (`tags.parse`); a complete one, so never cut off.
+
+    What stands between the tags is read as a whole response is, and taken as it is where no rule finds an answer in it.
+    """
+    said = parse(text).answer
+    return None if said is None else extract(said, kind) or said
 
 
 def extract_with_rule(text: str, kind: AnswerKind, finish_reason: str | None = None) -> tuple[str | None, str]:

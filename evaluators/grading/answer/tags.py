@@ -6,10 +6,15 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+
+from srgen.thinking import opening
+
+__all__ = ["EMPTY", "OUTSIDE", "UNBALANCED", "Span", "Tagged", "opening", "parse", "token_counts"]
 
 _TAG = re.compile(r"<(/?)(think|refine|answer)>")
 _OUTLINE = ["<think>", "</think>", "<answer>", "</answer>"]
@@ -17,7 +22,6 @@ _OUTLINE = ["<think>", "</think>", "<answer>", "</answer>"]
 UNBALANCED = "refine passages unclosed, nested or outside the thinking"
 EMPTY = "an empty answer"
 OUTSIDE = "text outside the tags"
-_OPENING = re.compile(r"<think>\s*(?:</think>\s*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +94,23 @@ def parse(response: str, before: str = "") -> Tagged:
     )
 
 
-def opening(prompt: str) -> str:
-    """The thinking that a prompt's end has opened ("<think>\\n"), or opened and closed; empty where it has not."""
-    # An opening is short; a search from the beginning of a long prompt would be slow where it holds much space.
-    found = _OPENING.search(prompt[-200:])
-    return "" if found is None else found.group()
+def token_counts(tokens: Sequence[str], before: str = "") -> dict[str, int]:
+    """How many of a response's tokens, each as its string, lie in the thinking, its refine passages and the answer.
+
+    A part's own tags do not count, nor what `before` holds, which is as in `parse`; refine passages with their tags are
+    part of the thinking.
+    """
+    found = parse("".join(tokens), before)
+    ends = list(accumulate(map(len, tokens)))
+    starts = [0, *ends[:-1]]
+
+    def within(spans: Iterable[Span]) -> int:
+        # Tokens of which a part lies in the span: one may hold the end of a tag, too.
+        places = (range(bisect_right(ends, s.start), bisect_left(starts, s.end)) for s in spans if s.start < s.end)
+        return len({place for within in places for place in within})
+
+    answer = [found.answer_span] if found.answer_span is not None else []
+    return {"think": within(found.thoughts), "refine": within(found.refines), "answer": within(answer)}
 
 
 def _thoughts(marks: Sequence[_Mark], end: int) -> list[Span]:

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Self
 
-from evaluators.benchmarks.benchmark import AnswerKind
+from evaluators.benchmarks.benchmark import AnswerFormat, AnswerKind
 from evaluators.grading.grade import Verdict
 from evaluators.grading.pool.process import GradingProcess
 
@@ -49,10 +49,18 @@ class GradingPool:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, response: str, gold: str, kind: AnswerKind, finish_reason: str | None = None) -> Future[Verdict]:
+    def submit(
+        self,
+        response: str,
+        gold: str,
+        kind: AnswerKind,
+        finish_reason: str | None = None,
+        answer_format: AnswerFormat = "free",
+    ) -> Future[Verdict]:
         """The verdict on a response; `Verdict("timeout", None)` where the grader was stopped, never an exception."""
         future: Future[Verdict] = Future()
         request = {"response": response, "gold": gold, "kind": kind, "finish_reason": finish_reason}
+        request["answer_format"] = answer_format
 
         def resolve(reply: dict[str, Any] | None) -> None:
             future.set_result(Verdict("timeout", None) if reply is None else Verdict(**reply))

@@ -26,7 +26,14 @@ def answer(request: dict[str, Any], second: SecondReader) -> dict[str, Any]:
     """The reply to one request: a verdict, or the classes of a list of answers."""
     if "answers" in request:
         return {"classes": classes(request["answers"], request["kind"], second if request["second"] else None)}
-    verdict = grade(request["response"], request["gold"], request["kind"], request["finish_reason"], second)
+    verdict = grade(
+        request["response"],
+        request["gold"],
+        request["kind"],
+        request["finish_reason"],
+        second,
+        answer_format=request["answer_format"],
+    )
     return {"status": verdict.status, "answer": verdict.answer, "reader": verdict.reader}
 
 

@@ -15,8 +15,8 @@ from evaluators.analysis.summary_rows import Summary
 from evaluators.benchmarks.benchmark import Question
 from evaluators.presentation.documents.names import method_name, short_names
 from evaluators.presentation.documents.progress import progress
-from evaluators.presentation.documents.samples import sample_document
-from evaluators.presentation.run_table import bounds_line, incomplete, open_counts
+from evaluators.presentation.documents.samples import sample_document, tag_parts
+from evaluators.presentation.run_table import bounds_line, incomplete, open_counts, tag_lines
 from evaluators.records.indexed_run import IndexedRun
 
 TITLE = 140
@@ -92,7 +92,8 @@ class Collection:
         if sample is None:
             return None
         key = sample.question_id, sample.sample
-        return sample_document(sample, found.recording(key), found.reflections(key))
+        document = sample_document(sample, found.recording(key), found.reflections(key))
+        return document | tag_parts(sample) if found.run.answer_format == "tags" else document
 
     def _run(self, number: int) -> dict[str, Any]:
         indexed, summary = self.runs[number], self.summaries[number]
@@ -116,6 +117,7 @@ class Collection:
             return about | {"rates": [], "notes": notes}
         if incomplete(summary):
             notes.append(f"{open_counts(summary)}; {bounds_line(summary)}")
+        notes += tag_lines(summary)
         return about | {
             "rates": _rates(summary),
             "tokens_per_sample": summary.tokens_per_sample,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evaluators.grading.answer.tags import parse
 from evaluators.records.reading import Recording
 from evaluators.records.schema import Sample
 
@@ -33,6 +34,12 @@ def sample_document(
     if reflections:
         document["marks"] = [_mark(row) for row in sorted(reflections, key=lambda row: int(row["position"]))]
     return document
+
+
+def tag_parts(sample: Sample) -> dict[str, Any]:
+    """With answers in tags: what keeps the response from being well-formed, its refine passages, its tokens by part."""
+    tagged = parse(sample.response, sample.before)
+    return {"tags": {"fault": tagged.fault, "refines": len(tagged.refines), "tokens": sample.tag_tokens}}
 
 
 def _mark(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import { number } from "./wording.js";
 
 export const DARKEST = 4; // nats
 const LONGEST_TYPESET = 100000; // characters
+const REFINED = /<refine>(?:(?!<refine>)[^])*?<\/refine>/g;
 
 /** The tokens as {start, end, entropy, mark} in the text that they make; empty where none were recorded. */
 export function tokensOf(sample) {
@@ -26,7 +27,8 @@ export function textOf(sample) {
 /** look: {source, special, shade}; parting: where it parts from the other sample, or null. */
 export function renderResponse(sample, look, parting, openMark) {
   const text = textOf(sample);
-  const painter = new Painter(text, tokensOf(sample), look, parting, openMark);
+  const refined = sample.tags ? [...text.matchAll(REFINED)].map((found) => ({ start: found.index, end: found.index + found[0].length })) : [];
+  const painter = new Painter(text, tokensOf(sample), look, parting, openMark, refined);
   const tooLong = text.length > LONGEST_TYPESET;
   if (look.source || tooLong) {
     const source = make("pre", { class: "source", tabindex: "0" }, painter.text(0, text.length));
@@ -58,13 +60,15 @@ class Painter {
   #look;
   #parting;
   #openMark;
+  #refined;
 
-  constructor(text, tokens, look, parting, openMark) {
+  constructor(text, tokens, look, parting, openMark, refined = []) {
     this.#text = text;
     this.#tokens = tokens;
     this.#look = look;
     this.#parting = parting;
     this.#openMark = openMark;
+    this.#refined = refined;
   }
 
   piece(piece) {
@@ -77,8 +81,21 @@ class Painter {
     return piece.emphasis ? [make("em", {}, inside)] : inside;
   }
 
-  /** Part of the text as nodes: a span for every token that is shaded or marked. */
+  /** Part of the text as nodes, what it refines marked. */
   text(start, end) {
+    const nodes = [];
+    let at = start;
+    for (const passage of this.#refined) {
+      if (passage.end <= start || passage.start >= end) continue;
+      const [from, to] = [Math.max(passage.start, start), Math.min(passage.end, end)];
+      nodes.push(...this.#shaded(at, from), make("span", { class: "refine", title: "refine passage" }, this.#shaded(from, to)));
+      at = to;
+    }
+    return [...nodes, ...this.#shaded(at, end)];
+  }
+
+  /** Part of the text as nodes: a span for every token that is shaded or marked. */
+  #shaded(start, end) {
     const nodes = [];
     let at = start;
     for (const token of this.#overlapping(start, end)) {

@@ -63,10 +63,16 @@ function column(contents, about, run, index, sample, look, parts, panel) {
   const cut = sample.finish === "length" ? ", cut off at the token budget" : "";
   head.append(make("p", { class: "answers" }, "answer ", sample.answer === null ? make("em", {}, "none") : make("code", {}, sample.answer), ", gold ", make("code", {}, about.gold)),
     make("p", { class: "note" }, `${whole(sample.tokens)} tokens${cut}, ${plural(sample.reflections, "reflection")}, ${number(sample.seconds)} s, seed ${sample.seed}`));
+  if (sample.tags) head.append(make("p", { class: "note" }, tagsNote(sample.tags)));
   const open = (mark) => openReflection(panel, mark, sample);
   return make("section", { class: "sample" }, head, sample.error ? make("p", { class: "refusal" }, sample.error) : null,
     sample.reasoning ? make("details", {}, make("summary", {}, "reasoning"), renderText(sample.reasoning)) : null,
     renderResponse(sample, look, parts, open), sample.marks ? reflectionList(sample) : null);
+}
+
+function tagsNote({ fault, refines, tokens }) {
+  const parts = tokens ? `, ${whole(tokens.think)} tokens in think (${whole(tokens.refine)} of them in refine), ${whole(tokens.answer)} in answer` : "";
+  return `${fault ? `not well-formed: ${fault}` : "well-formed"}, ${plural(refines, "refine passage")}${parts}`;
 }
 
 function openReflection(panel, mark, sample) {

@@ -23,6 +23,7 @@ from srgen.engines import EngineConfig, Switches
 from srgen.engines.base import Completion, FinishReason, Reflection, Request
 from srgen.engines.transformers.engine import load_model
 from srgen.method.sampling import Sampler
+from srgen.thinking import opening_of
 from srgen.tnot_decorator import enable_tnot
 
 
@@ -94,6 +95,7 @@ class ReleasedEngine:
             prompt_tokens=len(prompt),
             token_ids=tuple(sample.tokens),
             text=text,
+            opening=opening_of(self._tokenizer, prompt, request.prefix),
             finish_reason=reason,
             reflections=tuple(sample.reflections),
             entropies=tuple(sample.entropies[: len(sample.tokens)]) if request.record_entropy else None,

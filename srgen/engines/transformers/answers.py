@@ -11,7 +11,7 @@ import torch
 from srgen.engines.base import Completion, FinishReason, Reflection
 from srgen.engines.method_rows import Reports
 from srgen.engines.transformers.token_choice import Row
-from srgen.thinking import forced_reports
+from srgen.thinking import forced_reports, opening_of
 
 
 class Answers:
@@ -52,6 +52,7 @@ class Answers:
             prompt_tokens=len(row.prompt),
             token_ids=tuple(row.tokens),
             text=text,
+            opening=opening_of(self._tokenizer, row.prompt, row.request.prefix),
             finish_reason=reason,
             reflections=reflections,
             reports={**reports, **forced_reports(row.request.methods, row.steering)},

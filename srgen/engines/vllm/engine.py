@@ -20,7 +20,7 @@ from srgen.engines.vllm.arguments import Arguments, to_extra_args
 from srgen.engines.vllm.version import ADMISSION, WORKER, require_vllm
 from srgen.errors import ConfigError
 from srgen.method.processor import Record
-from srgen.thinking import steer_of
+from srgen.thinking import opening_of, steer_of
 
 CPU_CACHE_BYTES = 2 << 30
 """KV cache on a CPU, where a fraction of the machine's memory is too much to take unasked."""
@@ -156,6 +156,7 @@ class VLLMEngine:
             prompt_tokens=len(flight.prompt),
             token_ids=tokens,
             text=text,
+            opening=opening_of(self._tokenizer, flight.prompt, request.prefix),
             finish_reason=_finish_reason(output.outputs[0].finish_reason),
             reflections=tuple(r for r in record.reflections if r.position < len(tokens)),
             reports=record.reports,
