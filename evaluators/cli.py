@@ -15,6 +15,7 @@ from evaluators.benchmarks.data_config import DataConfig
 from evaluators.benchmarks.few_shot import read_examples
 from evaluators.benchmarks.prompts import default_instruction, place_instruction
 from evaluators.benchmarks.questions import read_questions, source_of
+from evaluators.benchmarks.wordings import whole_rounds
 from evaluators.records.provenance import deciding, unlike
 from evaluators.records.reading import read_config
 from evaluators.records.schema import CONFIG_FILE
@@ -85,7 +86,10 @@ def planned(benchmark: Benchmark, settings: Settings, *, name: str = "", read: Q
     check_backend(config)
     warn(settings, config)
     questions, data = (read or read_questions)(benchmark, config.data, config.seed)
-    config = dataclasses.replace(config, data=data, model=with_weights(config.model))
+    average = whole_rounds(config.average, questions)
+    config = dataclasses.replace(config, data=data, model=with_weights(config.model), average=average)
+    if average > max(question.wordings for question in questions) and not config.sampling.do_sample:
+        log.warning("all %d samples of a question are the same, since decoding is greedy", average)
     asked, system_prompt = place_instruction(questions, config.data.system_prompt, config.data.prompt_role)
     return RunPlan(
         config=config,
@@ -253,8 +257,6 @@ def warn(settings: Settings, config: RunConfig) -> None:
         log.warning(message)
     if settings.origins.get("workers") == "flag" and config.execution.device != "cpu" and visible_gpus():
         log.warning("--workers has no effect where there are GPUs: --parallel uses one worker for each")
-    if config.average > 1 and not config.sampling.do_sample:
-        log.warning("all %d samples of a question are the same, since decoding is greedy", config.average)
     if config.execution.record_signals and config.model.backend == "openai":
         log.warning("endpoints tell the likeliest tokens only: self_certainty and borda will choose nothing")
     if settings["entropy_output_file"] and not config.record_entropy:

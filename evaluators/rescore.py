@@ -73,7 +73,7 @@ def rescore(run: Run, pool: GradingPool) -> Rescored:
     verdicts = {
         key: pool.submit(
             (sample.before if answer_format == "tags" else "") + sample.response,
-            questions[sample.question_id].gold,
+            questions[sample.question_id].as_asked(sample.sample).gold,
             questions[sample.question_id].kind,
             sample.finish_reason,
             answer_format,
@@ -113,12 +113,12 @@ def report(rescored: Rescored, *, written: bool) -> str:
         f"{'changed' if written else 'would change'}, grading version {before.grading_version} to "
         f"{after.grading_version}"
     ]
-    golds = {question.id: question.gold for question in rescored.run.questions}
+    questions = {question.id: question for question in rescored.run.questions}
     kinds = Counter((old.status, new.status) for old, new in changes)
     lines += [f"  {old} -> {new}: {count}" for (old, new), count in sorted(kinds.items())]
     lines += [
         f"  {old.question_id}, sample {old.sample}: {old.status} ({old.answer}) -> {new.status} ({new.answer})"
-        f"; gold {golds[old.question_id]}{_decided_by(new)}"
+        f"; gold {questions[old.question_id].as_asked(old.sample).gold}{_decided_by(new)}"
         for old, new in changes[:_SHOWN]
     ]
     if len(changes) > _SHOWN:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evaluators.aime import BENCHMARK
+from evaluators.benchmarks.prompts import TAGS
 from evaluators.cli import run_config
 from evaluators.settings.flags import BY_NAME
 from evaluators.settings.run_config import RunConfig
@@ -21,7 +22,7 @@ FAMILIES = {
     "r1-distill-llama-8b": ("deepseek-ai/DeepSeek-R1-Distill-Llama-8B", 32768),
     "qwen3-32b": ("Qwen/Qwen3-32B", 32768),
 }
-OF_RUNS = sorted(path.stem for path in CONFIGS.glob("*.yaml") if not path.stem.startswith("ray"))
+OF_RUNS = sorted(path.stem for path in CONFIGS.glob("*.yaml") if not path.stem.startswith(("ray", "pasr_train")))
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def config_of(name: str, *arguments: str) -> RunConfig:
 
 
 def test_all_files_are_known() -> None:
-    assert sorted(["paper", "released", *FAMILIES]) == OF_RUNS
+    assert sorted(["paper", "pasr", "released", *FAMILIES]) == OF_RUNS
 
 
 @pytest.mark.parametrize("name", OF_RUNS)
@@ -72,3 +73,9 @@ def test_model_families_run_as_in_the_paper(name: str) -> None:
     assert config.srgen == SRGenConfig()
     assert config.data.prompt_role == ("user" if name.startswith("r1") else "system")
     assert config_of(name, "--model_path", "/another/copy").model.model_path == "/another/copy"
+
+
+def test_pasr_is_as_its_readme_evaluates() -> None:
+    config = config_of("pasr", "--model_path", "m")
+    assert (config.sampling.do_sample, config.sampling.max_new_tokens, config.average) == (False, 1500, 1)
+    assert (config.data.answer_format, config.data.system_prompt) == ("tags", TAGS)

@@ -30,6 +30,7 @@ from evaluators.analysis.summary_rows import (
 )
 from evaluators.analysis.tagged import question_counts
 from evaluators.analysis.tagged import summarised as tags_summarised
+from evaluators.analysis.wordings import gold_text, in_texts, same_texts
 from evaluators.benchmarks.benchmark import AnswerKind, Question
 from evaluators.records.reading import Run, read_run, write_atomically
 from evaluators.records.schema import CHOOSERS_CSV, QUESTIONS_CSV, SUMMARY_CSV, Sample
@@ -65,7 +66,10 @@ def summary_of(run: Run, classify: Classify) -> Summary:
 
     table = [_samples_of(question, run) for question in run.questions]
     classes = np.array(
-        [_classes(row, question.kind, classify) for row, question in zip(table, run.questions, strict=True)]
+        [
+            _classes(row, question.kind, same_texts if question.wordings > 1 else classify)
+            for row, question in zip(table, run.questions, strict=True)
+        ]
     )
     is_open = np.array([[_is_open(sample) for sample in row] for row in table])
     cons, passed = metrics.cons_curve(classes)[:, -1], metrics.pass_curve(classes)[:, -1]
@@ -117,7 +121,8 @@ def _summary_in_pool(run: Run) -> Summary:
 
 
 def _samples_of(question: Question, run: Run) -> list[Sample | None]:
-    return [run.samples.get((question.id, index)) for index in range(run.samples_per_question)]
+    found = [run.samples.get((question.id, index)) for index in range(run.samples_per_question)]
+    return in_texts(question, found)
 
 
 def _classes(samples: Sequence[Sample | None], kind: AnswerKind, classify: Classify) -> list[int]:
@@ -153,10 +158,11 @@ def _question_row(
 ) -> dict[str, Any]:
     present = [sample for sample in samples if sample is not None]
     answer, votes = _voted(samples, classes)
-    identity = "\x1f".join((question.prompt, question.gold, question.kind))
+    asked = [question.as_asked(wording) for wording in range(question.wordings)]
+    identity = "\x1f".join((*(text for q in asked for text in (q.prompt, q.gold)), question.kind))
     return {
         "question_id": cell_text(question.id),
-        "gold": cell_text(question.gold),
+        "gold": cell_text(gold_text(question)),
         "question_hash": hashlib.sha256(identity.encode()).hexdigest()[:16],
         "samples": len(samples),
         "correct": int((classes == RIGHT).sum()),

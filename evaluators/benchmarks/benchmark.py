@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 AnswerKind = Literal["integer", "numeric", "latex", "choice"]
@@ -25,7 +25,29 @@ class Question:
     """The reference answer as the dataset gives it (a letter for `choice`)."""
     kind: AnswerKind
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """What the dataset says besides (subject, level, the options' order, ...); JSON values only."""
+    """What the dataset says besides (subject, level, the options' order, ...); JSON values only.
+
+    `choices`: the texts behind the letters of a choice. `wordings`: where the dataset repeats the question in several
+    (its choices in another order, say), the `prompt`, `gold` and `choices` of each.
+    """
+
+    @property
+    def wordings(self) -> int:
+        """In how many wordings its samples ask it in turn: sample i in that of number i modulo this."""
+        return len(self.metadata.get("wordings") or ("the only one",))
+
+    def as_asked(self, sample: int) -> Question:
+        """The question as that sample asks it, with the gold answer that this has."""
+        if self.wordings == 1:
+            return self
+        wording = self.metadata["wordings"][sample % self.wordings]
+        rest = {name: value for name, value in self.metadata.items() if name != "wordings"}
+        return replace(
+            self,
+            prompt=wording["prompt"],
+            gold=wording["gold"],
+            metadata={**rest, "choices": wording["choices"]},
+        )
 
 
 Row = Mapping[str, Any]
@@ -66,6 +88,8 @@ class Benchmark:
     parse_row: Callable[[Row, int, int], Question]
     """(row, its index, the run's seed) -> question; raises KeyError naming a field that the row lacks, ValueError for
     an answer that cannot be one."""
+    combine: Callable[[list[Question]], list[Question]] = list
+    """The questions of all rows -> the questions, each once; without repetitions they stay as they are."""
     max_new_tokens: int = 4096
     """Default token budget of a sample."""
     command: str | None = None

@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 
 def content_of(questions: Sequence[Question]) -> str:
     """SHA-256 of problems and answers: equal for every public copy, whatever its order, identifiers and spacing."""
-    rows = sorted(" ".join(q.prompt.split()) + "\x1f" + "".join(q.gold.split()) for q in questions)
+    asked = (question.as_asked(wording) for question in questions for wording in range(question.wordings))
+    rows = sorted(" ".join(q.prompt.split()) + "\x1f" + "".join(q.gold.split()) for q in asked)
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
@@ -91,7 +92,7 @@ def _settled_file(benchmark: Benchmark, data: DataConfig, questions: Sequence[Qu
     content = content_of(questions)
     version = _version_of(benchmark, data, questions, content)
     asked = data.version or (next(iter(benchmark.versions)) if len(benchmark.versions) > 1 else None)
-    if version != asked:
+    if version != asked and (benchmark.versions or benchmark.embedded):
         log.warning(
             "the questions in %s are not those of %s: the run is called %s",
             path,

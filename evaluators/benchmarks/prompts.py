@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from evaluators.benchmarks.benchmark import AnswerFormat, Benchmark, Question
 from evaluators.benchmarks.data_config import DataConfig, PromptRole
 from evaluators.benchmarks.few_shot import QUESTION, asked_after
+from evaluators.benchmarks.wordings import reworded
 from srgen.engines.base import Message
 
 REASON_AND_BOX = r"Please reason step by step, and put your final answer within \boxed{}."
@@ -39,8 +39,7 @@ def place_instruction(
         return list(questions), instruction or None
     after = f"\n\n{instruction}"
     # The questions of an earlier run have it already.
-    bare = [q.prompt.removesuffix(after) for q in questions]
-    return [dataclasses.replace(q, prompt=f"{text}{after}") for q, text in zip(questions, bare, strict=True)], None
+    return [reworded(question, lambda text: text.removesuffix(after) + after) for question in questions], None
 
 
 def prompt_of(question: str, system_prompt: str | None, data: DataConfig) -> str | tuple[Message, ...]:

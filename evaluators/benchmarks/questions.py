@@ -42,7 +42,9 @@ def load_rows(benchmark: Benchmark, data: DataConfig) -> tuple[list[Row], str]:
     source = asked_source(benchmark, data)
     if data.dataset_path is None:
         if source is None:
-            path = EMBEDDED / str(benchmark.embedded)
+            if benchmark.embedded is None:
+                raise ConfigError(f"{benchmark.name} has no questions of its own: give a file with --dataset_path")
+            path = EMBEDDED / benchmark.embedded
             if not path.is_file():
                 raise ConfigError(f"there is no file of questions at {path}")
             return file_rows(path), str(path) if benchmark.command else benchmark.name
@@ -64,10 +66,10 @@ def parse_rows(benchmark: Benchmark, rows: Sequence[Row], seed: int, where: str)
     """
     if not rows:
         raise ConfigError(f"{where} holds no questions")
-    questions: dict[str, Question] = {}
+    parsed: list[Question] = []
     for index, row in enumerate(rows):
         try:
-            question = asked_before(row) or benchmark.parse_row(row, index, seed)
+            parsed.append(asked_before(row) or benchmark.parse_row(row, index, seed))
         except KeyError as error:
             found = ", ".join(fields_of(row)) or "none"
             raise ConfigError(
@@ -75,10 +77,17 @@ def parse_rows(benchmark: Benchmark, rows: Sequence[Row], seed: int, where: str)
             ) from error
         except ValueError as error:
             raise ConfigError(f"row {index + 1} of {where}: {error}") from error
-        if question.id in questions:
-            raise ConfigError(f"row {index + 1} of {where} has the identifier {question.id!r} of an earlier row")
-        questions[question.id] = question
-    return list(questions.values())
+    questions = benchmark.combine(parsed)
+    _check_identifiers(questions, "row" if len(questions) == len(rows) else "question", where)
+    return questions
+
+
+def _check_identifiers(questions: Sequence[Question], what: str, where: str) -> None:
+    seen: set[str] = set()
+    for number, question in enumerate(questions, 1):
+        if question.id in seen:
+            raise ConfigError(f"{what} {number} of {where} has the identifier {question.id!r} of an earlier {what}")
+        seen.add(question.id)
 
 
 def asked_before(row: Row) -> Question | None:

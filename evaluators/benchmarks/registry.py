@@ -35,6 +35,8 @@ def listing() -> str:
     for benchmark in map(benchmark_named, benchmarks()):
         if benchmark.embedded:
             lines.append((benchmark.name, "", "", "embedded"))
+        elif not benchmark.versions:
+            lines.append((benchmark.name, "", "", "--dataset_path FILE"))
         for index, (version, source) in enumerate(benchmark.versions.items()):
             where = f"{source.repository}{' (gated)' if source.gated else ''}"
             default = " (default)" if index == 0 and len(benchmark.versions) > 1 else ""

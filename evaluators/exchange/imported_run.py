@@ -119,7 +119,7 @@ class ImportedRun:
                 if (key := self._key(generation, question)) is None:
                     continue
                 self.golds.see(generation, question)
-                waiting.append((generation, key, self._submit(generation, question)))
+                waiting.append((generation, key, self._submit(generation, question.as_asked(key[1]))))
                 if len(waiting) >= _IN_GRADING:
                     self._write_some(waiting, _IN_GRADING // 2, samples, theirs)
             self._write_some(waiting, len(waiting), samples, theirs)

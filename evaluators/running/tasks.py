@@ -39,8 +39,9 @@ class Tasks:
         return [f"{self._prefix}{question}/{sample}" for question, sample in keys if (question, sample) not in done]
 
     def question(self, task: str) -> Question:
-        """The question that a task asks."""
-        return self._questions[self._key(task)[0]]
+        """The question that a task asks, as it asks it."""
+        question_id, sample = self._key(task)
+        return self._questions[question_id].as_asked(sample)
 
     def request(self, task: str) -> Request:
         """What the engine is asked."""

@@ -157,7 +157,7 @@ def _generation(run: Run) -> dict[str, Any]:
 def _instances(run: Run, summary: Summary, identity: str) -> Iterator[dict[str, Any]]:
     for question, samples in asked(run):
         for sample in samples:
-            yield _instance(run, question, sample, identity)
+            yield _instance(run, question.as_asked(sample.sample), sample, identity)
 
 
 def _instance(run: Run, question: Question, sample: Sample, identity: str) -> dict[str, Any]:

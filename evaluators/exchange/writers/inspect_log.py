@@ -42,7 +42,7 @@ def _samples(run: Run) -> Iterator[dict[str, Any]]:
         system = None  # it stands in the question's own turn
     for question, samples in asked(run):
         for sample in samples:
-            yield _sample(run, question, sample, system)
+            yield _sample(run, question.as_asked(sample.sample), sample, system)
 
 
 def _sample(run: Run, question: Question, sample: Sample, system: str | None) -> dict[str, Any]:

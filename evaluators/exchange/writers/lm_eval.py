@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.analysis.summary_rows import Summary
+from evaluators.analysis.wordings import gold_text, text_of
 from evaluators.benchmarks.benchmark import Question
 from evaluators.exchange.writers.samples import asked, model_path, written_at
 from evaluators.records.reading import Run
@@ -31,21 +32,23 @@ def write(run: Run, summary: Summary, folder: Path) -> list[Path]:
 
 
 def _row(number: int, question: Question, samples: list[Sample]) -> dict[str, Any]:
-    document = {"id": question.id, "question": question.prompt, "answer": question.gold}
+    gold = gold_text(question)
+    answers = [text_of(question, sample.sample, sample.answer) or "" for sample in samples]
+    document = {"id": question.id, "question": question.prompt, "answer": gold}
     share = sum(sample.correct for sample in samples) / len(samples) if samples else 0.0
     return {
         "doc_id": number,
         # lm-eval's schema has no place for a response's own verdict, tokens or reflections.
         "doc": {**document, "srgen_samples": [_own(sample) for sample in samples]},
-        "target": question.gold,
+        "target": gold,
         "arguments": {"gen_args_0": {"arg_0": question.prompt, "arg_1": {}}},
         "resps": [[sample.response for sample in samples]],
-        "filtered_resps": [sample.answer or "" for sample in samples],
+        "filtered_resps": answers,
         "filter": FILTER,
         "metrics": [METRIC],
         "doc_hash": _hash(json.dumps(document, indent=2, ensure_ascii=False)),
         "prompt_hash": _hash(question.prompt),
-        "target_hash": _hash(question.gold),
+        "target_hash": _hash(gold),
         METRIC: share,
     }
 

@@ -55,8 +55,8 @@ def _rows(run: Run) -> Iterator[dict[str, Any]]:
             failed = sample.status == "failed"
             yield {
                 **{name: getattr(sample, name) for name in COLUMNS if hasattr(sample, name)},
-                "question": question.prompt,
-                "gold": question.gold,
+                "question": question.as_asked(sample.sample).prompt,
+                "gold": question.as_asked(sample.sample).gold,
                 "extracted_answer": sample.answer,
                 "correct": None if failed else sample.correct,
                 "tokens": sample.generated_tokens,

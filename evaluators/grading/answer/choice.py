@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from evaluators.grading.answer.response import boxes
 
@@ -67,6 +68,14 @@ def letters(answer: str) -> str | None:
         return plain.upper()
     labelled = re.match(r"[\s$]*\\?(?:text(?:bf)?|mathrm|mathbf)?\s*[{(\[*]*\s*([A-J])\s*[)\].:}]", answer)
     return labelled.group(1) if labelled else None
+
+
+def meant(answer: str, choices: Sequence[str]) -> str:
+    """The texts of the choices whose letters an answer gives; an answer without such letters as it is."""
+    places = ["ABCDEFGHIJ".index(letter) for letter in (letters(answer) or "").split(",") if letter]
+    if not places or max(places) >= len(choices):
+        return answer
+    return "; ".join(sorted(choices[place] for place in places))
 
 
 def extract_choice(said: str) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from evaluators.analysis.pairing import Pair, bases, pair_up
 from evaluators.analysis.summary_rows import Summary
+from evaluators.analysis.wordings import gold_text, text_of
 from evaluators.benchmarks.benchmark import Question
 from evaluators.presentation.documents.names import method_name, short_names
 from evaluators.presentation.documents.progress import progress
@@ -62,7 +63,7 @@ class Collection:
                     "id": entry.question.id,
                     "benchmark": entry.benchmark,
                     "title": " ".join(entry.question.prompt.split())[:TITLE],
-                    "gold": entry.question.gold,
+                    "gold": gold_text(entry.question),
                     "verdicts": {run: self.runs[run].journal.letters(q) for run, q in entry.numbers.items()},
                 }
                 for entry in self.entries
@@ -79,7 +80,7 @@ class Collection:
         question = entry.question
         return {
             "prompt": question.prompt,
-            "gold": question.gold,
+            "gold": gold_text(question),
             "kind": question.kind,
             "runs": {run: self._answers(run, q) for run, q in entry.numbers.items()},
         }
@@ -93,6 +94,9 @@ class Collection:
             return None
         key = sample.question_id, sample.sample
         document = sample_document(sample, found.recording(key), found.reflections(key))
+        if self.entries[number].question.wordings > 1:
+            asked = found.run.questions[question].as_asked(index)
+            document["asked"] = {"prompt": asked.prompt, "gold": asked.gold}
         return document | tag_parts(sample) if found.run.answer_format == "tags" else document
 
     def _run(self, number: int) -> dict[str, Any]:
@@ -129,7 +133,9 @@ class Collection:
     def _answers(self, run: int, question: int) -> dict[str, Any]:
         journal = self.runs[run].journal
         texts = list(journal.answers)
-        answers = [texts[number] if number >= 0 else None for number in journal.answer[question]]
+        asked = self.runs[run].run.questions[question]
+        given = (texts[number] if number >= 0 else None for number in journal.answer[question])
+        answers = [text_of(asked, index, answer) for index, answer in enumerate(given)]
         letters = journal.letters(question)
         return {
             "votes": _votes(answers, letters, self._classes(run, question)),
@@ -151,11 +157,12 @@ class Collection:
 
 
 def _entries(runs: Sequence[IndexedRun]) -> list[Entry]:
-    found: dict[tuple[str, str, str, str], Entry] = {}
+    found: dict[tuple[str, ...], Entry] = {}
     for number, run in enumerate(runs):
         benchmark = run.run.benchmark
         for place, question in enumerate(run.run.questions):
-            same = benchmark, question.id, question.prompt, question.gold
+            asked = [question.as_asked(wording) for wording in range(question.wordings)]
+            same = benchmark, question.id, *(text for q in asked for text in (q.prompt, q.gold))
             entry = found.setdefault(same, Entry(question.id, benchmark, question))
             entry.numbers[number] = place
     entries = list(found.values())

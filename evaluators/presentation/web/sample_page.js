@@ -17,6 +17,7 @@ export async function samplePage(context, asked, run, index) {
     documents.contents(), context.pairsNow(), documents.question(asked), ...columns.map((side) => documents.sample(asked, side, index)),
   ]);
   const about = contents.questions[asked];
+  const asksAs = samples[0]?.asked ?? question;
   const look = { source: address().get("look") === "source", special: address().get("special") === "shown", shade: address().get("shade") !== "off" };
   const parts = samples.length === 2 && samples[0] && samples[1] ? parting(...samples) : null;
   const panel = make("aside", { id: "reflection", hidden: true, "aria-label": "reflection", tabindex: "-1" });
@@ -32,7 +33,7 @@ export async function samplePage(context, asked, run, index) {
   const element = make("article", { class: columns.length > 1 ? "beside" : "" },
     make("nav", { class: "trail", "aria-label": "where" }, back(contents), " \u203a ", link(to({ question: about.key }), {}, about.id)),
     make("h1", {}, `${about.id}, sample ${index}`, make("small", {}, ` ${columns.map((side) => contents.runs[side].name).join(" beside ")}`)),
-    make("details", { class: "prompt" }, make("summary", {}, "question, gold answer ", make("code", {}, question.gold)), renderText(question.prompt)),
+    make("details", { class: "prompt" }, make("summary", {}, "question, gold answer ", make("code", {}, asksAs.gold)), renderText(asksAs.prompt)),
     toolbar(look, toggles, beside !== null, samples.some((sample) => sample?.pieces)),
     samples.length === 2 && samples[0] && samples[1] ? make("p", { class: "note", id: "parting-note" }, parts ? "The first place where the two part is marked." : "Both responses are the same.") : null,
     make("div", { class: "sides" }, sides), panel);
@@ -61,7 +62,7 @@ function column(contents, about, run, index, sample, look, parts, panel) {
   const head = make("header", {}, make("h2", {}, contents.runs[run].name), badge(letter, name, glyph));
   if (!sample) return make("section", { class: "sample" }, head, make("p", {}, "This sample was not generated; it counts as wrong."));
   const cut = sample.finish === "length" ? ", cut off at the token budget" : "";
-  head.append(make("p", { class: "answers" }, "answer ", sample.answer === null ? make("em", {}, "none") : make("code", {}, sample.answer), ", gold ", make("code", {}, about.gold)),
+  head.append(make("p", { class: "answers" }, "answer ", sample.answer === null ? make("em", {}, "none") : make("code", {}, sample.answer), ", gold ", make("code", {}, sample.asked?.gold ?? about.gold)),
     make("p", { class: "note" }, `${whole(sample.tokens)} tokens${cut}, ${plural(sample.reflections, "reflection")}, ${number(sample.seconds)} s, seed ${sample.seed}`));
   if (sample.tags) head.append(make("p", { class: "note" }, tagsNote(sample.tags)));
   const open = (mark) => openReflection(panel, mark, sample);
