@@ -42,6 +42,8 @@ class RunResult:
 
         columns = [field.name for field in dataclasses.fields(_sample_type())]
         rows = [sample.to_json() for sample in read_run(self.directory).samples.values()]
+        absent = [name for name in ("opening", "tag_tokens") if not any(name in row for row in rows)]
+        columns = [name for name in columns if name not in absent]
         return pd.DataFrame(rows, columns=columns)
 
     @cached_property

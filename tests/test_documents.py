@@ -40,6 +40,7 @@ ELSEWHERE = {
     "curl": "asks a server that runs; tests/test_server.py",
 }
 """Commands that do not run here, by how they begin, and why."""
+CHOICES = '{"question": "Which is a gas?\\nA: ice\\nB: steam", "answer": "B"}\n'
 QUESTIONS = '{"problem": "1 + 1 = ?", "answer": 2}\n{"problem": "2 + 2 = ?", "answer": 4}\n'
 
 
@@ -68,6 +69,8 @@ def test_a_command_runs_as_it_is_written(command: str, tmp_path: Path, monkeypat
     for name in ("base", "srgen"):
         shutil.copytree(BEFORE / name, tmp_path / name)
     (tmp_path / "my_questions.jsonl").write_text(QUESTIONS)
+    (tmp_path / "my_choices.jsonl").write_text(CHOICES)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
     named = {"BASE_RUN": "base", "SRGEN_RUN": "srgen", "RUN": "base", "BASE": "base", "SRGEN": "srgen", "MODEL": "demo"}
     words = [named.get(word, word) for word in shlex.split(command)]
     assert words[:2] == ["python", "-m"], f"{command!r} is neither run here nor named in ELSEWHERE"
