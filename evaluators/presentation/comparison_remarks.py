@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from evaluators.analysis.comparison import Comparison, Difference, EqualCost
 from evaluators.analysis.summary_rows import Summary
 from evaluators.presentation.run_table import bounds_line, incomplete, limit, number, open_counts, p_value, signed
-from evaluators.presentation.tag_remarks import tag_remarks
+from evaluators.presentation.tag_remarks import tag_difference_lines, tag_remarks
 
 GUIDE_SAMPLES = (1, 5, 16, 64)
 """Values of K for which the smallest detectable difference is stated."""
@@ -30,7 +30,8 @@ def remarks(comparison: Comparison) -> list[str]:
 
 def difference_remarks(comparison: Comparison) -> list[str]:
     """Those of the remarks that are about the difference, not about one of the runs."""
-    return [*_of_difference(comparison), *tag_remarks(comparison, side_names([comparison])), *comparison.notes]
+    of_tags = tag_difference_lines(comparison, side_names([comparison]))
+    return [*_of_difference(comparison), *of_tags, *comparison.notes]
 
 
 def _of_difference(comparison: Comparison) -> list[str]:

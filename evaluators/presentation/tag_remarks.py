@@ -26,16 +26,22 @@ def tag_differences(comparison: Comparison) -> dict[str, Difference]:
     }
 
 
-def tag_remarks(comparison: Comparison, names: Sequence[str]) -> list[str]:
-    """What the tags of two compared runs show; empty where neither has any."""
-    lines = [
+def tag_difference_lines(comparison: Comparison, names: Sequence[str]) -> list[str]:
+    """The differences of two runs' shares, in sentences; empty unless both are in tags."""
+    return [
         f"{SHARES[name]}: {names[0]} {number(found.base)} %, {names[1]} {number(found.other)} % "
         f"({signed(found.delta)} [{limit(found.interval.low)}, {limit(found.interval.high)}], p {p_value(found.p)})"
         for name, found in tag_differences(comparison).items()
     ]
+
+
+def tag_remarks(comparison: Comparison, names: Sequence[str]) -> list[str]:
+    """What the tags of two compared runs show; empty where neither has any."""
+    shares = tag_difference_lines(comparison, names)
+    lines = list(shares)
     for name, summary in zip(names, (comparison.base, comparison.other), strict=True):
         own = tag_lines(summary)
-        lines += [f"{name}: {line}" for line in (own[1:] if lines else own)]
+        lines += [f"{name}: {line}" for line in (own[1:] if shares else own)]
     return lines
 
 

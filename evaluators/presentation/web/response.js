@@ -27,7 +27,7 @@ export function textOf(sample) {
 /** look: {source, special, shade}; parting: where it parts from the other sample, or null. */
 export function renderResponse(sample, look, parting, openMark) {
   const text = textOf(sample);
-  const refined = sample.tags ? [...text.matchAll(REFINED)].map((found) => ({ start: found.index, end: found.index + found[0].length })) : [];
+  const refined = sample.tags && [...text.matchAll(REFINED)].map((found) => ({ start: found.index, end: found.index + found[0].length }));
   const painter = new Painter(text, tokensOf(sample), look, parting, openMark, refined);
   const tooLong = text.length > LONGEST_TYPESET;
   if (look.source || tooLong) {
@@ -62,7 +62,7 @@ class Painter {
   #openMark;
   #refined;
 
-  constructor(text, tokens, look, parting, openMark, refined = []) {
+  constructor(text, tokens, look, parting, openMark, refined = null) {
     this.#text = text;
     this.#tokens = tokens;
     this.#look = look;
@@ -85,10 +85,10 @@ class Painter {
   text(start, end) {
     const nodes = [];
     let at = start;
-    for (const passage of this.#refined) {
+    for (const passage of this.#refined ?? []) {
       if (passage.end <= start || passage.start >= end) continue;
       const [from, to] = [Math.max(passage.start, start), Math.min(passage.end, end)];
-      nodes.push(...this.#shaded(at, from), make("span", { class: "refine", title: "refine passage" }, this.#shaded(from, to)));
+      nodes.push(...this.#shaded(at, from), refineElement(this.#shaded(from, to)));
       at = to;
     }
     return [...nodes, ...this.#shaded(at, end)];
@@ -133,12 +133,15 @@ class Painter {
     const known = tokens.map((token) => token.entropy).filter((entropy) => entropy !== null);
     if (known.length) this.#shade(set, Math.max(...known), "at most ");
     const marks = tokens.filter((token) => token.mark).map((token) => this.#mark(token.mark));
-    return [this.#partsIn(piece.start, piece.end) ? partingElement(set) : set, ...marks];
+    const shown = this.#partsIn(piece.start, piece.end) ? partingElement(set) : set;
+    const refines = this.#refined?.some((passage) => passage.start <= piece.start && piece.end <= passage.end);
+    return [refines ? refineElement(shown) : shown, ...marks];
   }
 
   #special(piece) {
-    if (!this.#look.special) return [];
-    return [make("span", { class: "special" }, this.#text.slice(piece.start, piece.end))];
+    const token = this.#text.slice(piece.start, piece.end);
+    const isFormat = this.#refined && /think|refine|answer/.test(token);
+    return this.#look.special || isFormat ? [make("span", { class: "special" }, token)] : [];
   }
 
   #shade(element, entropy, prefix = "") {
@@ -166,6 +169,10 @@ class Painter {
     while (low < this.#tokens.length && this.#tokens[low].start < end) found.push(this.#tokens[low++]);
     return found;
   }
+}
+
+function refineElement(inside) {
+  return make("span", { class: "refine", title: "refine passage" }, inside);
 }
 
 function partingElement(inside) {
