@@ -29,8 +29,9 @@ from evaluators.rescore import main as rescore_main
 from evaluators.running.devices import WorkerPlace
 from evaluators.running.plan import RunPlan
 from evaluators.running.run import evaluate
+from evaluators.running.workers import EngineFactory
 from evaluators.settings.sources import read_settings
-from srgen.engines.base import Completion, Request
+from srgen.engines.base import Completion, Message, Request
 from srgen.errors import ConfigError
 
 CHOICE = benchmark_named("choice")
@@ -156,7 +157,7 @@ class Guessing(ScriptedEngine):
 
         for found in super().generate(seen()):
             request = asked[found.id]
-            text = request.prompt if isinstance(request.prompt, str) else str(request.prompt[-1].content)  # type: ignore[union-attr]
+            text = "".join(turn.content for turn in request.prompt if isinstance(turn, Message))
             wanted = 0 if int(found.id.rpartition("/")[2]) < 2 else 1
             (letter,) = re.findall(rf"^(\w): answer \d+-{wanted}$", text, re.MULTILINE)
             yield dataclasses.replace(found, text=f"Answer: {letter}")
@@ -166,7 +167,7 @@ def guess() -> Guessing:
     return Guessing(Script())
 
 
-def guessing(place: WorkerPlace):  # type: ignore[no-untyped-def]
+def guessing(place: WorkerPlace) -> EngineFactory:
     return guess
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,8 @@ from evaluators.rescore import main as rescore_main
 from evaluators.running.devices import WorkerPlace
 from evaluators.running.plan import RunPlan
 from evaluators.running.run import evaluate
+from evaluators.running.workers import EngineFactory
+from evaluators.settings.run_config import RunConfig
 from evaluators.settings.sources import read_settings
 from srgen.engines.base import Completion, Request
 from srgen.thinking import opening
@@ -78,7 +80,7 @@ def test_the_answer_in_the_tags_is_decided_as_the_benchmark_decides(
 
 
 def test_the_format_sets_the_instruction_and_names_the_run() -> None:
-    def config(*flags: str):  # type: ignore[no-untyped-def]
+    def config(*flags: str) -> RunConfig:
         benchmark = benchmark_named("gpqa" if "--choice" in flags else "mini")
         given = [flag for flag in flags if flag != "--choice"]
         return config_of(benchmark, read_settings(benchmark, ["--model_path", "demo", *given]))
@@ -174,7 +176,7 @@ class TaggedEngine(ScriptedEngine):
             text = "one <refine>two</refine></think><answer>1</answer>"
             yield dataclasses.replace(found, text=text, opening="<think>\n", token_ids=tuple(map(ord, text)))
 
-    def decode_tokens(self, token_ids: Iterable[int]) -> list[str]:  # type: ignore[override]
+    def decode_tokens(self, token_ids: Sequence[int]) -> list[str]:
         return [chr(token) for token in token_ids]
 
 
@@ -185,7 +187,7 @@ def test_a_run_in_tags_from_the_engine_to_its_samples_and_graded_again(
     config = dataclasses.replace(config, srgen=None, data=dataclasses.replace(config.data, answer_format="tags"))
     plan = RunPlan(config=config, questions=questions(3), system_prompt=None, directory=tmp_path / "run")
 
-    def engine(place: WorkerPlace):  # type: ignore[no-untyped-def]
+    def engine(place: WorkerPlace) -> EngineFactory:
         return load
 
     assert evaluate(plan, engine=engine) == 0
