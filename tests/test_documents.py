@@ -71,7 +71,15 @@ def test_a_command_runs_as_it_is_written(command: str, tmp_path: Path, monkeypat
     (tmp_path / "my_questions.jsonl").write_text(QUESTIONS)
     (tmp_path / "my_choices.jsonl").write_text(CHOICES)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
-    named = {"BASE_RUN": "base", "SRGEN_RUN": "srgen", "RUN": "base", "BASE": "base", "SRGEN": "srgen", "MODEL": "demo"}
+    named = {
+        "BASE_RUN": "base",
+        "SRGEN_RUN": "srgen",
+        "PASR_RUN": "srgen",
+        "RUN": "base",
+        "BASE": "base",
+        "SRGEN": "srgen",
+        "MODEL": "demo",
+    }
     words = [named.get(word, word) for word in shlex.split(command)]
     assert words[:2] == ["python", "-m"], f"{command!r} is neither run here nor named in ELSEWHERE"
     module, arguments = words[2], words[3:]

@@ -45,9 +45,9 @@ def tag_remarks(comparison: Comparison, names: Sequence[str]) -> list[str]:
     return lines
 
 
-def tag_record(comparison: Comparison) -> dict[str, float]:
+def tag_record(comparison: Comparison) -> dict[str, str | float]:
     """Columns of comparison.csv; none where neither run has tags."""
-    row: dict[str, float] = {}
+    row: dict[str, str | float] = {}
     for side, summary in zip(SIDES, (comparison.base, comparison.other), strict=True):
         row |= {f"{side}_{name}": summary.tags[name] for name in TAG_COLUMNS if name in summary.tags}
     for name, found in tag_differences(comparison).items():
