@@ -101,9 +101,18 @@ def write_task(folder: Path, rows: list[dict[str, Any]], tokens: int) -> Path:
 def lm_eval(folder: Path, model: str) -> tuple[float, float]:
     """(wall, CPU) seconds of lm-eval's command."""
     ours = ["use_entropy_control=False"] if model == "srgen" else []
-    arguments = ",".join([f"pretrained={demo_folder()}", "dtype=float32", "device=cpu", *ours])
+    arguments = ",".join([f"pretrained={demo_folder()}", "dtype=float32", *ours])
     command = ["-m", "srgen.lm_eval", "run", "--model", model, "--model_args", arguments, "--batch_size", "8"]
-    command += ["--include_path", str(folder), "--tasks", "gsm8k_local", "--apply_chat_template", "--log_samples"]
+    command += [
+        "--device",
+        "cpu",
+        "--include_path",
+        str(folder),
+        "--tasks",
+        "gsm8k_local",
+        "--apply_chat_template",
+        "--log_samples",
+    ]
     command += ["--system_instruction", benchmark_named("gsm8k").system_prompt]
     return timed([*command, "--output_path", str(folder / model)])
 
