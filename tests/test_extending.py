@@ -110,7 +110,7 @@ def test_a_file_in_the_project_is_enough(reader: Reader, tmp_path: Path) -> None
 
 
 def test_what_is_there_is_found_without_a_list() -> None:
-    assert list(benchmarks()) == ["aime", "amc", "gpqa", "gsm8k", "hmmt", "math500", "mini"]
+    assert list(benchmarks()) == ["aime", "amc", "choice", "gpqa", "gsm8k", "hmmt", "math500", "mini"]
     assert list(engines()) == ["openai", "released", "transformers", "vllm"]
     assert benchmark_named("aime").name == "aime"
     with pytest.raises(ConfigError, match=r"unknown benchmark 'amie'.*'aime'"):

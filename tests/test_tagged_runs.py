@@ -137,7 +137,7 @@ def test_a_run_counts_formats_refines_and_compares_within_questions(tmp_path: Pa
 def test_one_sample_a_question_says_that_it_cannot_tell(tmp_path: Path) -> None:
     summary = summarise(tagged_run(tmp_path, {"a": [GOOD], "b": [PLAIN]}), first_words)
     assert summary.tags["refine_questions"] == 0
-    assert "no question has samples of both kinds" in " ".join(final_table(summary).split())
+    assert "no question has samples with and samples without a refine" in " ".join(final_table(summary).split())
 
 
 def test_runs_without_tags_show_none_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,17 +87,14 @@ def tag_lines(summary: Summary) -> list[str]:
     ]
     if any(math.isnan(tags[f"{part}_tokens_per_sample"]) for part in TAG_PARTS):
         lines[1] = "tokens in the tags are not known: the engine does not tell its tokens"
-    return [*lines, _refine_line(summary)]
+    return [*lines, _refine_line(summary)] if tags["refined"] else lines
 
 
 def _refine_line(summary: Summary) -> str:
     """Accuracy with and without a refine, within the questions that have both."""
     tags = summary.tags
     if not tags["refine_questions"]:
-        return (
-            "with against without a refine: no question has samples of both kinds, so refining cannot be told from "
-            "the questions that it is used on"
-        )
+        return "whether refining helps cannot be told: no question has samples with and samples without a refine"
     return (
         f"right with a refine {number(tags['avg_with_refine'])} %, without {number(tags['avg_without_refine'])} % "
         f"({signed(tags['refine_difference'])} [{limit(tags['refine_difference_low'])}, "
