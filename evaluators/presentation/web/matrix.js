@@ -82,6 +82,7 @@ export class Matrix {
     const rest = make("button", { type: "button", class: "more", onclick: () => this.#drawMore() }, "show more questions");
     this.#watcher = new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && this.#drawMore(), { rootMargin: "800px" });
     this.#watcher.observe(rest);
+    window.addEventListener("beforeprint", () => { while (rest.isConnected && !rest.hidden) this.#draw(); });
     this.rest = rest;
     this.#draw();
     const grid = make("table", { class: "matrix" }, make("caption", { class: "hidden" }, "verdicts by question and sample"), make("thead", {}, head), this.#body);
