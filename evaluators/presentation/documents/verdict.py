@@ -19,7 +19,8 @@ def verdict_sentence(comparison: Comparison, names: tuple[str, str], *, many: bo
 def so_far_sentence(questions: int, planned: int, delta: float, names: tuple[str, str]) -> str:
     """The same before both runs are complete."""
     base, other = names
-    return f"So far, on {questions} of {planned} questions, {other} stands {signed(delta)} points from {base}."
+    points = signed(delta).replace("-", "\N{MINUS SIGN}")
+    return f"So far, on {questions} of {planned} questions, {other} stands {points} points from {base}."
 
 
 def rate_sentence(summary: Summary) -> str:
