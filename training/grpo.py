@@ -12,7 +12,7 @@ from accelerate.utils import gather
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.benchmark import AnswerFormat, Question
 from evaluators.grading import GradingPool
 from evaluators.grading.answer.tags import opening, parse
 from training.checkpoints import last_checkpoint
@@ -89,8 +89,7 @@ class PasrTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         self, inputs: list[dict[str, Any]], prompts: list[Any], completions: list[Any], completion_ids_list: list[Any]
     ) -> Any:
         responses = [row["opening"] + text for row, text in zip(inputs, self._texts(completion_ids_list), strict=True)]
-        answers = [parse(response).answer or "" for response in responses]
-        correct = self._grades(answers, inputs, ["stop"] * len(answers))
+        correct = self._grades(responses, inputs, [None] * len(responses), "tags")
         baselines = self._baselines(inputs)
         for row, response, right, baseline in zip(inputs, responses, correct, baselines, strict=True):
             row["reward"] = reward_of(response, right, baseline, self._zeta)
@@ -118,9 +117,15 @@ class PasrTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         texts: list[str] = self.processing_class.batch_decode(tokens, skip_special_tokens=True)
         return texts
 
-    def _grades(self, said: Sequence[str], rows: Sequence[Mapping[str, Any]], finished: Sequence[str]) -> list[bool]:
+    def _grades(
+        self,
+        said: Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        finished: Sequence[str | None],
+        answer_format: AnswerFormat = "free",
+    ) -> list[bool]:
         verdicts = [
-            self._pool.submit(text, row["gold"], row["kind"], reason)
+            self._pool.submit(text, row["gold"], row["kind"], reason, answer_format)
             for text, row, reason in zip(said, rows, finished, strict=True)
         ]
         return [verdict.result().status == "correct" for verdict in verdicts]

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 import yaml
 
+from evaluators.benchmarks.prompts import TAGS
 from srgen.errors import ConfigError
 from srgen.suggest import unknown_name
 
@@ -51,10 +52,7 @@ class TrainingConfig:
     """Split of the hub's dataset, usually `train`."""
     questions: int | None = None
     """Questions drawn by the seed; all of them where it is left out (1000 of `arithmetic`)."""
-    refine_prompt: str = (
-        "Think inside <think> </think>, then give only the final answer inside <answer> </answer>. "
-        "While you think, you may stop to check or improve a step inside <refine> </refine>, as often as needed."
-    )
+    refine_prompt: str = TAGS
     """Instruction of the responses that are trained."""
     plain_prompt: str = "Solve the problem step by step. End with the line: The answer is ANSWER."
     """Instruction of the plain samples, with which a refinement is compared."""
