@@ -29,7 +29,7 @@ from srgen.engines import EngineConfig
 from srgen.engines.transformers.engine import TransformersEngine
 from srgen.method.context import SketchStore, context_store
 from srgen.method.readout import Readout, decoder_of, readout_of
-from srgen.method.reflection import Corrected, reflect
+from srgen.method.reflection import Corrected, CrossEntropy, reflect
 from srgen.method.rows import Rows
 from srgen.method.support import reflect_on_support, supports_of
 
@@ -122,7 +122,9 @@ def together(
     def run() -> Corrected:
         if isinstance(store, SketchStore) and config.reflection == "support":
             return reflect_on_support(readout, store.sketches(slots), last, temperature, config)
-        contexts = [partial(store.cross_entropy, slot) for slot in slots]
+        contexts: list[CrossEntropy] = [partial(store.cross_entropy, slot) for slot in slots]
+        if isinstance(store, SketchStore):
+            contexts = [store.sketch(slot).only for slot in slots]
         return reflect(readout, contexts, last, temperature, config)
 
     return run

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from srgen import SRGenConfig
 from srgen.method.context import SketchStore
 from srgen.method.readout import Readout
-from srgen.method.reflection import Corrected, CrossEntropy, entropy_and_gradient, reflect
+from srgen.method.reflection import Corrected, entropy_and_gradient, reflect
 from srgen.method.rows import Rows
 from srgen.method.sketch import Sketch
 from srgen.method.support import _steps, chosen, reflect_on_support, supports_of
@@ -47,16 +47,6 @@ def sketch_of(readout: Readout, *lengths: int, top: int = 9, tail_power: float =
     return store.sketch(*slots)
 
 
-def alone(context: Sketch) -> CrossEntropy:
-    """The one context of a sketch, as `reflect` takes it."""
-
-    def cross_entropy(shift: Tensor) -> tuple[Tensor, Tensor]:
-        value, gradient = context.cross_entropy(shift[None])
-        return value[0], gradient[0]
-
-    return cross_entropy
-
-
 def row_of(readout: Readout, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return readout.logits(torch.randn(1, readout.hidden, generator=generator, dtype=torch.float64).to(readout.dtype))
@@ -66,7 +56,7 @@ def both(
     readout: Readout, contexts: list[Sketch], logits: Tensor, temperature: Tensor, **parameters: float
 ) -> tuple[Corrected, Corrected]:
     config = SRGenConfig(**parameters)
-    full = reflect(readout, [alone(context) for context in contexts], logits, temperature, config)
+    full = reflect(readout, [context.only for context in contexts], logits, temperature, config)
     return full, reflect_on_support(readout, contexts, logits, temperature, config)
 
 

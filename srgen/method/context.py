@@ -166,8 +166,7 @@ class SketchStore(PagedStore):
 
     def cross_entropy(self, slot: int, shift: Tensor) -> tuple[Tensor, Tensor]:
         """See ContextStore."""
-        value, gradient = self.sketch(slot).cross_entropy(shift[None])
-        return value[0], gradient[0]
+        return self.sketch(slot).only(shift)
 
     def sketches(self, slots: Sequence[int]) -> list[Sketch]:
         """The slots' contexts as they are now, in order; good until rows are appended to one.

@@ -21,7 +21,7 @@ from srgen.method.context import ContextStore, SketchStore, context_store
 from srgen.method.entropy import EntropyMonitor, softmax
 from srgen.method.prompts import HiddenRows, Prompt, SharedPrompts
 from srgen.method.readout import Readout
-from srgen.method.reflection import Corrected, reflect
+from srgen.method.reflection import Corrected, CrossEntropy, reflect
 from srgen.method.rows import Rows
 from srgen.method.support import reflect_on_support
 
@@ -242,7 +242,10 @@ def _reflect(
     store = samples[0].store
     if config.reflection == "support" and isinstance(store, SketchStore):
         return reflect_on_support(readout, store.sketches(slots), logits, temperature, config)
-    contexts = [partial(store.cross_entropy, slot) for slot in slots]
+    if isinstance(store, SketchStore):
+        contexts: list[CrossEntropy] = [store.sketch(slot).only for slot in slots]
+    else:
+        contexts = [partial(store.cross_entropy, slot) for slot in slots]
     return reflect(readout, contexts, logits, temperature, config)
 
 

@@ -139,6 +139,11 @@ class Sketch:
         entries.index_add_(0, self.labels, torch.ones_like(losses) if label_slope is None else label_slope, alpha=-1)
         return loss * self.share, gradient.mul_(self.share[:, None])
 
+    def only(self, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """`cross_entropy` of one context: a number, and its gradient by the shift (width,)."""
+        value, gradient = self.cross_entropy(shift[None])
+        return value[0], gradient[0]
+
     def at_zero(self) -> tuple[Tensor, Tensor]:
         """`cross_entropy` of a shift of 0, which is that of the full rows."""
         kept, labels, gradient = self.probabilities, torch.ones_like(self.label_logits), self.rest.clone()
