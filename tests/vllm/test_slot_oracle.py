@@ -36,7 +36,10 @@ SIZES = {
 CONFIGS = {
     "llama": LlamaConfig(**COMMON, **SIZES, tie_word_embeddings=False),
     "qwen2": Qwen2Config(**COMMON, **SIZES, tie_word_embeddings=True),
-    "gemma2": Gemma2Config(**COMMON, **SIZES, final_logit_softcapping=4.0, query_pre_attn_scalar=32),
+    # Small embeddings, which are also the head: with larger ones it would only repeat the last token.
+    "gemma2": Gemma2Config(
+        **COMMON | {"initializer_range": 0.06}, **SIZES, final_logit_softcapping=4.0, query_pre_attn_scalar=32
+    ),
 }
 PROMPTS = [[5, 9, 77, 31, 8], [3, 14, 15, 92, 65, 35, 89, 79, 32, 38, 46], [27, 18, 28], [141, 42, 135, 62, 37, 30, 95]]
 TOKENS = 24
