@@ -4,7 +4,7 @@
 # .venv-plugins: inspect_ai wants an older fsspec than constraints.txt has.
 # .venv-lighteval: lighteval wants latex2sympy2_extended 1.0.6, with which our grader does not work, and does not start
 # with huggingface_hub 2.
-# .venv-newest: vLLM wants an older transformers than the newest.
+# .venv-plugins-newest: vLLM wants an older transformers than the newest.
 # The last two hold only what differs and take everything else from .venv-plugins.
 #   bash scripts/test_plugins.sh [arguments of pytest]
 set -euo pipefail
@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 environment=.venv-plugins
 lighteval=.venv-lighteval
-newest=.venv-newest
+newest=.venv-plugins-newest
 
 packages() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 
