@@ -20,7 +20,9 @@ from evaluators.benchmarks.registry import benchmark_named
 ROOT = Path(__file__).resolve().parents[1]
 BEFORE = ROOT / "tests" / "before_layout"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-STARTS = re.compile(r"(?:\$ )?((?:\.venv/bin/)?python |bash |pip |ray |srgen |sbatch |vllm |curl |git |[A-Z_]+=\S+ )")
+STARTS = re.compile(
+    r"(?:\$ )?((?:\.venv/bin/)?python |bash |pip |ray |srgen |accelerate |sbatch |vllm |curl |git |[A-Z_]+=\S+ )"
+)
 ELSEWHERE = {
     "bash scripts/setup.sh": "installs; .ci/run begins with it",
     "bash scripts/test.sh": "it is what runs this test",
@@ -37,6 +39,10 @@ ELSEWHERE = {
     "python -m evaluators.aime --model_path MODEL --backend vllm": "needs vLLM; scripts/test_vllm.sh",
     "OMP_NUM_THREADS=1 python -m srgen.serve_vllm": "needs vLLM; scripts/test_vllm.sh",
     "python -m srgen.lm_eval": "needs lm-eval, which has an environment of its own; tests/plugins",
+    "python -m training.pasr": "trains for minutes; tests/test_training.py",
+    "accelerate launch": "needs several GPUs",
+    "python -m evaluators.mini --model_path results/pasr-demo/model": "needs the model that the training makes",
+    "python -m evaluators.compare results/": "compares the runs of the commands before it",
     "curl": "asks a server that runs; tests/test_server.py",
 }
 """Commands that do not run here, by how they begin, and why."""
@@ -46,7 +52,8 @@ QUESTIONS = '{"problem": "1 + 1 = ?", "answer": 2}\n{"problem": "2 + 2 = ?", "an
 
 def commands(page: Path) -> list[str]:
     """The commands of a page's code blocks, fenced or indented, without their comments."""
-    parts = re.split(r"^```.*$", page.read_text(), flags=re.MULTILINE)  # outside, inside, outside, ...
+    text = re.sub(r" *\\\n\s*", " ", page.read_text())  # a command over several lines is one
+    parts = re.split(r"^```.*$", text, flags=re.MULTILINE)  # outside, inside, outside, ...
     indented = "".join(re.findall(r"(?<=\n)    (?! ).*\n", "".join(parts[::2])))
     lines = [line.strip() for line in "\n".join([*parts[1::2], indented]).splitlines()]
     return [re.sub(r"\s+#\s.*", "", line).removeprefix("$ ") for line in lines if STARTS.match(line)]
@@ -75,6 +82,7 @@ def test_a_command_runs_as_it_is_written(command: str, tmp_path: Path, monkeypat
         "BASE_RUN": "base",
         "SRGEN_RUN": "srgen",
         "PASR_RUN": "srgen",
+        "TRAINED_RUN": "srgen",
         "RUN": "base",
         "BASE": "base",
         "SRGEN": "srgen",
