@@ -16,7 +16,7 @@ from evaluators.settings.run_config import ExecutionConfig, ModelConfig, RunConf
 from srgen.config import Sampling, SRGenConfig
 
 TOPICS = ("apples", "trains", "the moon", "bread", "a clock", "rain", "two dogs", "a bridge", "seven hats", "salt")
-SPREADS = ((1, 25), (3, 4))
+SPREADS = ((1, 25), (2, 4))
 """(workers, batch size)."""
 
 
