@@ -116,5 +116,11 @@ def _version_of(benchmark: Benchmark, data: DataConfig, questions: Sequence[Ques
             return name
     asked = asked_source(benchmark, data)
     if asked is not None and asked.content is asked.answers is None and asked.questions == len(questions):
+        log.warning(
+            "the %d questions in %s are taken for those of %s: their number is all that is known to compare",
+            len(questions),
+            data.dataset_path,
+            " ".join(filter(None, (benchmark.name, data.version))),
+        )
         return data.version
     return file_name(benchmark, str(data.dataset_path))
