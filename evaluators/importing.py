@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -195,7 +196,12 @@ def _parser() -> Parser:
     parser.add_argument("--only_answered", action="store_true", help="leave out questions without any sample")
     parser.add_argument("--output_dir", default="results", help="folder that holds the runs' folders")
     parser.add_argument("--run_name", help="last part of the run's folder")
-    parser.add_argument("--grading_workers", type=int, default=1, help="grading processes (default: %(default)s)")
+    parser.add_argument(
+        "--grading_workers",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        help="grading processes (default: %(default)s)",
+    )
     parser.add_argument("--grading_timeout", type=float, default=10.0, help="seconds a verdict (default: %(default)s)")
     return parser
 

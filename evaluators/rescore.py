@@ -6,6 +6,7 @@ Of an imported run it also shows where its source's own grader disagrees.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog=called("rescore", "evaluators.rescore"), description="Grade finished runs again.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
     parser.add_argument("--dry_run", action="store_true", help="show what would change, write nothing")
-    parser.add_argument("--grading_workers", type=int, default=1, help="grading processes (default: %(default)s)")
+    parser.add_argument(
+        "--grading_workers",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        help="grading processes (default: %(default)s)",
+    )
     parser.add_argument("--grading_timeout", type=float, default=10.0, help="seconds a verdict (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.grading_workers < 1 or not options.grading_timeout > 0:

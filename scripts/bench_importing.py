@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--questions", type=int, default=1000)
     parser.add_argument("--samples", type=int, default=100, help="responses to each question")
-    parser.add_argument("--grading_workers", type=int, default=1)
+    parser.add_argument("--grading_workers", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         questions, responses = Path(folder, "questions.jsonl"), Path(folder, "responses.jsonl")

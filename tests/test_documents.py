@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BEFORE = ROOT / "tests" / "before_layout"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 STARTS = re.compile(
-    r"(?:\$ )?((?:\.venv/bin/)?python |bash |pip |ray |srgen |accelerate |sbatch |vllm |curl |git |[A-Z_]+=\S+ )"
+    r"(?:\$ )?((?:\.venv/bin/)?python |bash |pip |ray |srgen (?! )|accelerate |sbatch |vllm |curl |git |[A-Z_]+=\S+ )"
 )
 ELSEWHERE = {
     "bash scripts/setup.sh": "installs; .ci/run begins with it",
