@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,11 +18,12 @@ from torch import Tensor
 from srgen.engines.method_rows import MethodRows, Started
 from srgen.engines.vllm.arguments import Arguments
 from srgen.engines.vllm.steps import Segment, Step
+from srgen.engines.vllm.stream import Held, PromptSoFar, Stream
 from srgen.method.entropy import entropy
 from srgen.method.processor import Record, SRGenProcessor
 from srgen.method.rows import Rows
 from srgen.method.signals import row_signals
-from srgen.methods.contract import Method, Steer
+from srgen.methods.contract import Steer
 from srgen.thinking import forced_reports
 
 UNTAKEN = 4096
@@ -31,64 +32,13 @@ UNTAKEN = 4096
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """The newest rows of a step: uncorrected logits (R, V) in float32 and, where contexts want them, hidden states."""
-
-    logits: Tensor
-    hidden: Tensor | None
-
-
-@dataclass(slots=True)
-class _Prompt:
-    """The positions of a prompt that have been computed, for `methods`: tokens, and hidden states (n, d) in chunks."""
-
-    methods: tuple[Method, ...]
-    tokens: list[int] = field(default_factory=list)
-    hidden: list[Tensor] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Stream:
-    """A request that is followed."""
-
-    temperature: float
-    tag: str | None
-    prompt_tokens: Sequence[int] = ()
-    """Of the prompt; none where it is not known. Samples that have the same one share its rows."""
-    prompt: _Prompt | None = None
-    """What has come of the prompt, for methods that begin when all of it is there; None once they have."""
-    methods: tuple[Method, ...] = ()
-    steer: Steer | None = None
-    """What forces tokens upon it."""
-    signals: list[Tensor] | None = None
-    """(3,) float16 of each row that a token was drawn from, on the device; None where nobody wants them."""
-    absorbed: int = 0
-    """Positions whose rows are in the context: all before this one."""
-    monitored: int = -1
-    """Position of the last row that was monitored."""
-    held: _Held | None = None
-    """Where the newest row is, at index `row`; it belongs to position `position`."""
-    row: int = 0
-    position: int = -1
-
-    @property
-    def prompt_rows(self) -> int:
-        """Rows whose labels are of the prompt."""
-        return max(0, len(self.prompt_tokens) - 1)
-
-    def awaits(self, segment: Segment) -> bool:
-        """Whether the segment's first token is the label of the held row, which the context does not have yet."""
-        return self.held is not None and self.absorbed == self.position == segment.start - 1
-
-
 class SRGenStreams:
     """The SRGen requests of one model runner."""
 
     def __init__(self, processor: SRGenProcessor, methods: MethodRows) -> None:
         self._processor = processor
         self._methods = methods
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, Stream] = {}
         self._untaken: dict[str, Record] = {}
         self._steered: list[tuple[int, Steer]] = []
         """Rows of the step just followed whose token may be another than the one that is drawn."""
@@ -115,11 +65,11 @@ class SRGenStreams:
         working = tuple(method for method in arguments.methods if method.works_on_rows)
         # Methods depend on nothing but the prompt, so that equal ones leave equal states.
         self._processor.admit(key, arguments.config, tau, tokens, None, variant=working)
-        self._streams[key] = _Stream(
+        self._streams[key] = Stream(
             tau,
             arguments.tag,
             tokens,
-            _Prompt(working) if working else None,
+            PromptSoFar(working) if working else None,
             arguments.methods,
             steer,
             [] if arguments.signals else None,
@@ -168,7 +118,7 @@ class SRGenStreams:
         self._keep_signals(segments, drawn, raw, triggered, corrected)
         steers = [(rows[row], self._streams[segments[row].key].steer) for row in drawn]
         self._steered = [(row, steer) for row, steer in steers if steer is not None]
-        self._hold(segments, _Held(raw, hidden if keep_hidden else None) if kept else None)
+        self._hold(segments, Held(raw, hidden if keep_hidden else None) if kept else None)
         if corrected is None and not shifted:
             return logits
         result = logits.to(torch.float32, copy=True)
@@ -288,9 +238,11 @@ class SRGenStreams:
         if not wanted:
             return
         logits = raw[wanted]
-        for place, row in enumerate(wanted):
-            if corrected is not None and row in triggered:
-                logits[place] = corrected[list(triggered).index(row)]
+        if corrected is not None:
+            places = {row: place for place, row in enumerate(wanted)}
+            for row, values in zip(triggered, corrected, strict=True):
+                if row in places:
+                    logits[places[row]] = values
         for row, values in zip(wanted, row_signals(logits), strict=True):
             kept = self._streams[segments[row].key].signals
             if kept is not None:
@@ -302,18 +254,13 @@ class SRGenStreams:
         """Those of the `rows` that tokens are drawn from that triggered, and their corrected logits."""
         keys = [segments[row].key for row in rows]
         hits = self._processor.triggered(keys, [entropies[row] for row in rows])
-        hits = [hit for hit in hits if not self._forces(keys[hit])]
+        hits = [hit for hit in hits if not self._streams[keys[hit]].forces]
         if not hits:
             return [], None
         triggered = [rows[hit] for hit in hits]
         return triggered, self._processor.reflect([keys[hit] for hit in hits], raw[triggered])
 
-    def _forces(self, key: str) -> bool:
-        """Whether the request's next token is known, whatever is drawn."""
-        steer = self._streams[key].steer
-        return steer is not None and steer.forces
-
-    def _hold(self, segments: Sequence[Segment], held: _Held | None) -> None:
+    def _hold(self, segments: Sequence[Segment], held: Held | None) -> None:
         for row, segment in enumerate(segments):
             stream = self._streams[segment.key]
             stream.held, stream.row, stream.position = held, row, segment.position
