@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,8 @@ from evaluators.exchange.generation import Source
 from evaluators.exchange.imported_run import ImportedRun, ImportOptions, whole_folder
 from evaluators.exchange.matching import Matcher
 from evaluators.exchange.readers.plain import column_map
-from evaluators.grading import GRADING_VERSION, GradingPool
+from evaluators.grading import GRADING_VERSION
+from evaluators.grading.pool.flags import add_grading_flags, grading_pool
 from evaluators.presentation.run_table import final_table
 from evaluators.presentation.source_verdicts import disagreements
 from evaluators.records.provenance import provenance, questions_hash
@@ -52,7 +52,7 @@ def import_run(options: argparse.Namespace) -> Path:
     reader = ReaderOptions(columns=column_map(options.columns), verdicts_of=options.verdicts_of)
     source = open_source(options.source, options.format, reader)
     data, questions, matcher = _questions(options)
-    with GradingPool(options.grading_workers, options.grading_timeout) as pool:
+    with grading_pool(options) as pool:
         run = ImportedRun(source, questions, matcher, pool, _choices(options))
         directory = _directory(options, source, data)
         with whole_folder(directory) as folder:
@@ -84,9 +84,8 @@ def _questions(options: argparse.Namespace) -> tuple[DataConfig, list[Question],
 
 
 def _choices(options: argparse.Namespace) -> ImportOptions:
-    for name in ("average", "grading_workers"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise ConfigError(f"--{name} must be at least 1, not {getattr(options, name)}")
+    if options.average is not None and options.average < 1:
+        raise ConfigError(f"--average must be at least 1, not {options.average}")
     return ImportOptions(
         average=options.average,
         first_sample=options.first_sample,
@@ -196,13 +195,7 @@ def _parser() -> Parser:
     parser.add_argument("--only_answered", action="store_true", help="leave out questions without any sample")
     parser.add_argument("--output_dir", default="results", help="folder that holds the runs' folders")
     parser.add_argument("--run_name", help="last part of the run's folder")
-    parser.add_argument(
-        "--grading_workers",
-        type=int,
-        default=min(2, os.cpu_count() or 1),
-        help="grading processes (default: %(default)s)",
-    )
-    parser.add_argument("--grading_timeout", type=float, default=10.0, help="seconds a verdict (default: %(default)s)")
+    add_grading_flags(parser)
     return parser
 
 

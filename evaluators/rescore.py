@@ -6,7 +6,6 @@ Of an imported run it also shows where its source's own grader disagrees.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import yaml
 from evaluators.analysis.summary import summarise, summary_of
 from evaluators.analysis.summary_rows import Summary
 from evaluators.grading import GRADING_VERSION, GradingPool
+from evaluators.grading.pool.flags import add_grading_flags, grading_pool
 from evaluators.presentation.run_table import number, signed
 from evaluators.presentation.source_verdicts import disagreements
 from evaluators.records.journal import exclusive
@@ -24,7 +24,6 @@ from evaluators.records.reading import Run, SampleKey, read_run, sample_lines, w
 from evaluators.records.schema import CONFIG_FILE, SAMPLES_FILE, Sample
 from evaluators.records.source_verdicts import read_source_verdicts
 from srgen.command_line import Parser, called, command
-from srgen.errors import SRGenError
 
 _SHOWN = 20
 """Changed samples that are printed one by one."""
@@ -52,23 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog=called("rescore", "evaluators.rescore"), description="Grade finished runs again.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
     parser.add_argument("--dry_run", action="store_true", help="show what would change, write nothing")
-    parser.add_argument(
-        "--grading_workers",
-        type=int,
-        default=min(2, os.cpu_count() or 1),
-        help="grading processes (default: %(default)s)",
-    )
-    parser.add_argument("--grading_timeout", type=float, default=10.0, help="seconds a verdict (default: %(default)s)")
+    add_grading_flags(parser)
     options = parser.parse_args(arguments)
-    if options.grading_workers < 1 or not options.grading_timeout > 0:
-        raise SRGenError("--grading_workers must be at least 1 and --grading_timeout positive seconds")
-    for directory in options.runs:
-        read_run(directory)  # says what is wrong before a lock file is left in some other folder
-        with exclusive(directory), GradingPool(options.grading_workers, options.grading_timeout) as pool:
-            rescored = rescore(read_run(directory), pool)
-            if not options.dry_run:
-                write(rescored, pool)
-        print(report(rescored, written=not options.dry_run))
+    with grading_pool(options) as pool:
+        for directory in options.runs:
+            read_run(directory)  # says what is wrong before a lock file is left in some other folder
+            with exclusive(directory):
+                rescored = rescore(read_run(directory), pool)
+                if not options.dry_run:
+                    write(rescored, pool)
+            print(report(rescored, written=not options.dry_run))
     return 0
 
 
