@@ -18,21 +18,9 @@ from srgen.method.prompt_loss import PromptLoss
 from srgen.method.readout import Readout, readout_of
 from srgen.methods.registry import methods, parse
 from srgen.methods.slot import Slot
-from tests.tiny_models import ByteTokenizer, Shifted, reference_generate, slot_delta, tiny_model
+from tests.tiny_models import NEVER, PROMPTS, SRGEN, ByteTokenizer, Shifted, reference_generate, slot_delta, tiny_model
 
-PROMPTS = [[5, 9, 77, 31, 8], [3, 14, 15, 92, 65, 35, 89, 79, 32, 38, 46], [27, 18, 28], [141, 42, 135, 62, 37, 30, 95]]
 TOKENS = 24
-
-
-NEVER = SRGenConfig(max_retries=0)
-SRGEN = SRGenConfig(
-    entropy_threshold=2.5,
-    adaptive_entropy_N=4,
-    adaptive_entropy_K=0.3,
-    minimal_threshold=1.0,
-    lr=0.1,
-    reflection="exact",
-)
 
 
 def generate(engine: TransformersEngine, prompts: list[list[int]], **options: Any) -> list[Completion]:

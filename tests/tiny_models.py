@@ -46,6 +46,18 @@ CONFIGS: dict[str, PreTrainedConfig] = {
     "gpt2": GPT2Config(**COMMON, n_embd=32, n_layer=2, n_head=4, n_positions=256),
 }
 
+PROMPTS = [[5, 9, 77, 31, 8], [3, 14, 15, 92, 65, 35, 89, 79, 32, 38, 46], [27, 18, 28], [141, 42, 135, 62, 37, 30, 95]]
+NEVER = SRGenConfig(max_retries=0)
+SRGEN = SRGenConfig(
+    entropy_threshold=2.5,
+    adaptive_entropy_N=4,
+    adaptive_entropy_K=0.3,
+    minimal_threshold=1.0,
+    lr=0.1,
+    reflection="exact",
+)
+"""SRGen that reflects now and then on these models."""
+
 
 def tiny_model(name: str, seed: int = 0) -> Any:
     """A random model in evaluation mode, float32 on the CPU."""

@@ -16,7 +16,7 @@ from srgen.engines import EngineConfig
 from srgen.engines.vllm.engine import VLLMEngine
 from srgen.engines.vllm.version import installed
 from srgen.methods.slot import Slot
-from tests.tiny_models import COMMON, END, VOCABULARY, Shifted, reference_generate, slot_delta
+from tests.tiny_models import COMMON, END, NEVER, PROMPTS, SRGEN, VOCABULARY, Shifted, reference_generate, slot_delta
 
 pytestmark = [
     pytest.mark.model,
@@ -41,17 +41,7 @@ CONFIGS = {
         **COMMON | {"initializer_range": 0.06}, **SIZES, final_logit_softcapping=4.0, query_pre_attn_scalar=32
     ),
 }
-PROMPTS = [[5, 9, 77, 31, 8], [3, 14, 15, 92, 65, 35, 89, 79, 32, 38, 46], [27, 18, 28], [141, 42, 135, 62, 37, 30, 95]]
 TOKENS = 24
-NEVER = SRGenConfig(max_retries=0)
-SRGEN = SRGenConfig(
-    entropy_threshold=2.5,
-    adaptive_entropy_N=4,
-    adaptive_entropy_K=0.3,
-    minimal_threshold=1.0,
-    lr=0.1,
-    reflection="exact",
-)
 
 
 @pytest.fixture(scope="module", params=list(CONFIGS))
