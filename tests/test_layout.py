@@ -43,7 +43,7 @@ SRGEN = (
     ("methods.contract",),
     ("config",),
     ("command_line",),
-    ("suggest", "discovery"),
+    ("suggest", "discovery", "yaml_file"),
     ("errors", "extras", "field_docs"),
 )
 """The same for srgen; its other files, `api` and the commands, stand above."""

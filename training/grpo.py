@@ -15,38 +15,32 @@ from trl import GRPOConfig, GRPOTrainer
 from evaluators.benchmarks.benchmark import AnswerFormat, Question
 from evaluators.grading import GradingPool
 from evaluators.grading.answer.tags import opening, parse
-from training.checkpoints import last_checkpoint
 from training.metrics import GRPO, grpo_line
 from training.model import adapters, load_model, save_trained
 from training.questions import Prompt, prompt_of, rendered
 from training.reward import Reward, reward_of
 from training.session import Session
 from training.settings import TrainingConfig
-from training.trainer_arguments import KeepMetrics, quiet, shared_arguments
+from training.trainer_arguments import KeepMetrics, run_phase, shared_arguments
 from training.vllm_mode import vllm_arguments
 
 
 def train(session: Session, model_path: str, questions: Sequence[Question]) -> None:
     """Train by GRPO, from the last checkpoint if there is one, and write the model that this makes."""
-    settings, folder = session.settings, session.checkpoints(GRPO)
+    settings = session.settings
     with GradingPool() as pool:
-        trainer = quiet(
-            PasrTrainer(
-                pool=pool,
-                zeta=settings.zeta,
-                baseline_samples=settings.baseline_samples,
-                model=load_model(model_path, settings),
-                args=GRPOConfig(**arguments(settings, folder)),
-                train_dataset=Dataset.from_list([_row(session, question) for question in questions]),
-                processing_class=session.tokenizer,
-                peft_config=adapters(settings),
-                callbacks=[KeepMetrics(GRPO, session.metrics, grpo_line)],
-            )
+        trainer = PasrTrainer(
+            pool=pool,
+            zeta=settings.zeta,
+            baseline_samples=settings.baseline_samples,
+            model=load_model(model_path, settings),
+            args=GRPOConfig(**arguments(settings, session.checkpoints(GRPO))),
+            train_dataset=Dataset.from_list([_row(session, question) for question in questions]),
+            processing_class=session.tokenizer,
+            peft_config=adapters(settings),
+            callbacks=[KeepMetrics(GRPO, session.metrics, grpo_line)],
         )
-        found = last_checkpoint(folder)
-        if PartialState().is_main_process:
-            session.metrics.resume(GRPO, found[1] if found else 0)
-        trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+        run_phase(trainer, session, GRPO)
         save_trained(trainer, session, model_path, session.trained)
 
 

@@ -18,7 +18,7 @@ from srgen.errors import ConfigError, SRGenError
 from srgen.extras import install
 from training.metrics import BASE, TRAINED, WARMED_UP, summary
 from training.session import Session
-from training.settings import TrainingConfig, read_settings, settings_of
+from training.settings import TrainingConfig, read_settings
 
 CONFIG = "config.yaml"
 """The settings, in the output folder."""
@@ -124,7 +124,7 @@ def keep_settings(settings: TrainingConfig, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CONFIG
     if path.exists():
-        kept = settings_of(yaml.safe_load(path.read_text("utf-8")), str(path))
+        kept = read_settings(path)
         for field in dataclasses.fields(settings):
             before, now = getattr(kept, field.name), getattr(settings, field.name)
             if before != now and field.name not in FREE:

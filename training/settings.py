@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-import yaml
-
 from evaluators.benchmarks.prompts import TAGS
 from srgen.errors import ConfigError
 from srgen.suggest import unknown_name
+from srgen.yaml_file import read_yaml
 
 ARITHMETIC = "arithmetic"
 """The questions that training/arithmetic.py draws; every other name is a benchmark of evaluators."""
@@ -157,13 +156,7 @@ def read_settings(path: Path) -> TrainingConfig:
 
     Raises ConfigError for a file that cannot be read, an unknown or missing key, or a value that does not fit.
     """
-    try:
-        content = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(f"the config file {path} cannot be read: {reason}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(path, "the config file")
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold one `key: value` per line")
     return settings_of(content, str(path))

@@ -1,4 +1,4 @@
-"""What the trainers of both phases share: arguments of transformers' Trainer, and the callback that keeps metrics."""
+"""What both phases share: arguments of transformers' Trainer, the callback that keeps metrics, and how it is run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from accelerate import PartialState
+from transformers import PrinterCallback, TrainerCallback
 
+from training.checkpoints import last_checkpoint
 from training.metrics import MetricsFile, step_row
 from training.model import computes_in_bfloat16
+from training.session import Session
 from training.settings import TrainingConfig
 
 
@@ -47,9 +50,13 @@ class KeepMetrics(TrainerCallback):  # type: ignore[misc]  # transformers is not
         print(self._line(state.global_step, state.max_steps, row), flush=True)
 
 
-def quiet(trainer: Any) -> Any:
-    """The trainer without transformers' own printing of each step's metrics, of which there are dozens."""
-    from transformers import PrinterCallback
+def run_phase(trainer: Any, session: Session, phase: str) -> None:
+    """Train, from the phase's last checkpoint if there is one; the metrics go on where it was written.
 
+    transformers' own printing of each step's metrics, of which there are dozens, is left out.
+    """
     trainer.remove_callback(PrinterCallback)
-    return trainer
+    found = last_checkpoint(session.checkpoints(phase))
+    if PartialState().is_main_process:
+        session.metrics.resume(phase, found[1] if found else 0)
+    trainer.train(resume_from_checkpoint=str(found[0]) if found else None)

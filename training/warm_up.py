@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from training.arithmetic import examples
-from training.checkpoints import last_checkpoint
 from training.metrics import WARM_UP, warm_up_line
 from training.model import adapters, load_model, save_trained
 from training.questions import prompt_of
@@ -20,12 +19,12 @@ def warm_up(session: Session, model_path: str) -> None:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    from training.trainer_arguments import KeepMetrics, quiet, shared_arguments
+    from training.trainer_arguments import KeepMetrics, run_phase, shared_arguments
 
-    settings, folder = session.settings, session.checkpoints(WARM_UP)
+    settings = session.settings
     at_once = settings.warm_up_batch_size * PartialState().num_processes
     arguments = SFTConfig(
-        **shared_arguments(settings, folder),
+        **shared_arguments(settings, session.checkpoints(WARM_UP)),
         num_train_epochs=settings.warm_up_epochs,
         per_device_train_batch_size=settings.warm_up_batch_size,
         learning_rate=settings.warm_up_learning_rate,
@@ -43,10 +42,7 @@ def warm_up(session: Session, model_path: str) -> None:
         peft_config=adapters(settings),
         callbacks=[KeepMetrics(WARM_UP, session.metrics, warm_up_line)],
     )
-    found = last_checkpoint(folder)
-    if PartialState().is_main_process:
-        session.metrics.resume(WARM_UP, found[1] if found else 0)
-    quiet(trainer).train(resume_from_checkpoint=str(found[0]) if found else None)
+    run_phase(trainer, session, WARM_UP)
     save_trained(trainer, session, model_path, session.warmed_up)
 
 

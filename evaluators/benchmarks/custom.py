@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from evaluators.benchmarks.benchmark import AnswerKind, Benchmark, Question, Row
 from evaluators.benchmarks.fields import first, math_question
 from evaluators.benchmarks.prompts import REASON_AND_BOX
 from srgen.errors import ConfigError
 from srgen.suggest import unknown_name
+from srgen.yaml_file import read_yaml
 
 KEYS = ("name", "title", "path", "kind", "fields", "system_prompt", "max_new_tokens")
 FIELDS = ("id", "problem", "answer")
@@ -58,12 +57,7 @@ def _question(row: Row, index: int, name: str, kind: AnswerKind, fields: Mapping
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        spec = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the benchmark's file {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    spec = read_yaml(path, "the benchmark's file")
     if not isinstance(spec, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, with the keys {', '.join(KEYS)}")
     for key in spec:

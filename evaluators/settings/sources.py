@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from evaluators.benchmarks.benchmark import Benchmark
 from evaluators.settings.flags import BY_NAME, FLAGS, GROUPS, REPLACED
 from evaluators.settings.other_tools import meant
@@ -21,6 +19,7 @@ from srgen.config import FALSE, TRUE, SRGenConfig
 from srgen.errors import ConfigError
 from srgen.methods.registry import SRGEN, parse
 from srgen.suggest import unknown_name
+from srgen.yaml_file import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -178,13 +177,7 @@ def read_config_file(path: Path, benchmark: Benchmark | None = None) -> dict[str
 
     Raises ConfigError for a file that is no flat mapping, an unknown key (suggesting the nearest), or a wrong type.
     """
-    try:
-        content = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(f"the config file {path} cannot be read: {reason}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(path, "the config file")
     if not isinstance(content or {}, dict):
         raise ConfigError(f"{path} must hold one `flag: value` per line")
     if benchmark is not None and is_record(content or {}):

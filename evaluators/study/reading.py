@@ -18,7 +18,7 @@ from evaluators.settings.run_config import RunConfig
 from evaluators.settings.sources import read_settings
 from evaluators.study.cells import Cell
 from evaluators.study.published import Published, read_published
-from evaluators.study.sections import Entry, entry, mapping, read_yaml
+from evaluators.study.sections import Entry, entry, mapping, study_mapping
 from srgen.config import SRGenConfig
 from srgen.errors import ConfigError
 from srgen.methods.registry import BASE, SRGEN, methods, parse
@@ -62,7 +62,7 @@ def read_study(path: Path) -> Study:
     Raises ConfigError, with the nearest name, for an unknown key, benchmark or parameter, and for cells that have one
     name or are one run.
     """
-    content = read_yaml(path)
+    content = study_mapping(path)
     for key in content:
         if key not in SECTIONS:
             hint = "; it belongs under `settings`" if key in BY_NAME else ""

@@ -14,6 +14,7 @@ from evaluators.settings.flags import BY_NAME
 from evaluators.settings.sources import read_config_file
 from srgen.errors import ConfigError
 from srgen.suggest import unknown_name
+from srgen.yaml_file import read_yaml
 
 NOT_OF_A_STUDY = {
     "run_name": "the runs of a study are named by their settings",
@@ -49,15 +50,9 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).replace("/", "_")
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def study_mapping(path: Path) -> dict[str, Any]:
     """The file's mapping. Raises ConfigError where it cannot be read, is no mapping, or has a key twice."""
-    try:
-        content = yaml.load(path.expanduser().read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(f"the study {path} cannot be read: {reason}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(path, "the study", _Loader)
     return mapping(content, f"{path}")
 
 
