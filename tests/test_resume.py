@@ -111,7 +111,7 @@ def test_a_full_disk_ends_in_one_sentence_and_the_run_goes_on_when_there_is_spac
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 512 KiB."""
+    """A file system of 512 KiB, which takes root's rights; tests/test_fault_campaign.py fills a disk without them."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(tmp_path)]
     try:
         subprocess.run(mount, check=True, capture_output=True)

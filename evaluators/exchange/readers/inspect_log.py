@@ -69,8 +69,8 @@ def _members(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _member(archive: zipfile.ZipFile, path: Path, name: str) -> dict[str, Any]:
     try:
         return dict(json.loads(_bytes(archive, name)))
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:  # the last: zipfile's word for a
-        # compression that it does not know
+    # zipfile raises NotImplementedError for a member in a compression that it cannot read.
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise SRGenError(f"{path}, {name}, cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 
