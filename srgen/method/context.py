@@ -98,7 +98,6 @@ class SketchStore(PagedStore):
         self._rest_slope = None if readout.cap is None else torch.zeros_like(self._rest)
         capacity = chunk_rows(device, readout.vocabulary)
         self._waiting = WaitingRows(capacity, readout.vocabulary, readout.dtype, device)
-        self._buffer = torch.empty(capacity, readout.vocabulary, dtype=readout.dtype, device=device)
 
     @property
     def nbytes(self) -> int:
@@ -123,25 +122,25 @@ class SketchStore(PagedStore):
         self._waiting.forget(slot)
 
     def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
-        """Append rows; `logits` is needed (and kept), and `top` is used where it holds at least M."""
+        """Append rows; `logits` is needed, and `top` is used where it holds at least M."""
         if rows.logits is None:
             raise ValueError("the sketch needs logits rows")
         top = None if rows.top is None or rows.top.ids.shape[1] < self.top else rows.top.first(self.top)
+        rows = rows._replace(top=top)
         start = 0
         while start < len(slots):
             part = slice(start, min(start + self._waiting.free, len(slots)))
-            self._waiting.add(slots[part], labels[part], rows.logits[part], None if top is None else top.pick(part))
+            self._waiting.add(slots[part], labels[part], rows.pick(part))
             if not self._waiting.free:
                 self._flush()
             start = part.stop
 
     def _flush(self) -> None:
         """Move the waiting rows into the contexts."""
-        slots, labels, logits, top = self._waiting.take()
+        slots, labels, logits, rest, top = self._waiting.take()
         if not slots:
             return
         values, ids = largest(logits, self.top) if top is None else top
-        rest = torch.softmax(logits, dim=1, out=self._buffer[: len(logits)])
         exact = rest.gather(1, ids)
         # The largest probability gives the partition sum without another pass over the row.
         log_partitions = values[:, 0] - exact[:, 0].log()

@@ -165,7 +165,7 @@ class SRGenProcessor:
         return corrected
 
     def commit(self, keys: Sequence[Key], tokens: Sequence[int], rows: Rows) -> None:
-        """Add a step's n rows, which must not change any more, to the contexts, with the n tokens that were chosen."""
+        """Add a step's n rows to the contexts, with the n tokens that were chosen."""
         groups: dict[int, tuple[ContextStore, list[int], list[int]]] = {}
         for row, (key, token) in enumerate(zip(keys, tokens, strict=True)):
             sample = self._samples.get(key)

@@ -49,11 +49,13 @@ class Drawn:
 
     rows: list[Row]
     logits: Tensor
-    """(n, V) float32, without any correction; they must not change any more."""
+    """(n, V) float32, without any correction."""
     hidden: Tensor
     """(n, d)."""
     top: Top | None
     """The largest logits, where they are known."""
+    probabilities: Tensor | None
+    """(n, V) at temperature 1, where they are known."""
     sampler: Sampler
     tokens: list[int]
     """(n,)."""
@@ -68,6 +70,7 @@ class Drawn:
             self.logits[picked],
             self.hidden[picked],
             None if self.top is None else self.top.pick(picked),
+            None if self.probabilities is None else self.probabilities[picked],
             self.sampler.rows(picked),
             [self.tokens[i] for i in index],
             [self.entropies[i] for i in index],
@@ -90,6 +93,7 @@ def joined(parts: list[Drawn], sampler: Sampler) -> Drawn:
         [row for part in parts for row in part.rows],
         torch.cat([part.logits for part in parts]),
         torch.cat([part.hidden for part in parts]),
+        None,
         None,
         sampler,
         [token for part in parts for token in part.tokens],
@@ -127,7 +131,8 @@ def draw(
     values = rest[0] if rest else [math.nan] * len(rows)
     tokens = [int(token) if is_finite else 0 for token, is_finite in zip(found, finite, strict=True)]
     _mark_broken(rows, finite)
-    drawn = Drawn(rows, logits, hidden, top, sampler, tokens, values)
+    untempered = None if sampler.tempered else probabilities
+    drawn = Drawn(rows, logits, hidden, top, untempered, sampler, tokens, values)
     drawn.redraw([i for i, is_final in enumerate(decided) if not is_final and finite[i]])
     hits = [] if processor is None else processor.triggered(rows, values)
     return drawn, [i for i in hits if not rows[i].forces]
@@ -142,9 +147,8 @@ def settle(drawn: Drawn, triggered: list[int], processor: SRGenProcessor | None)
     tokens = zip(rows, drawn.tokens, strict=True)
     chosen = [row.steering.token(token) if row.steering else token for row, token in tokens]
     if processor is not None:
-        processor.commit(rows, chosen, Rows(drawn.hidden, logits, top))
+        processor.commit(rows, chosen, Rows(drawn.hidden, logits, top, drawn.probabilities))
         if triggered:
-            # Out of place: the contexts hold on to the rows as they were.
             logits = logits.index_put((torch.tensor(triggered, device=logits.device),), corrected)
             top = None
     _keep_logprobs(rows, chosen, logits)
