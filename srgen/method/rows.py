@@ -61,7 +61,7 @@ def largest(logits: Tensor, count: int) -> Top:
         return Top(*torch.topk(logits, count, dim=-1))
     # They are in the `count` groups whose largest are the largest: a pass at the memory's speed leaves few to sort.
     groups = logits.shape[1] // GROUP
-    grouped = logits[:, : groups * GROUP].unflatten(1, (GROUP, groups))
+    grouped = logits[:, : groups * GROUP].view(len(logits), GROUP, groups)
     found = torch.topk(grouped.amax(1), count, dim=-1, sorted=False).indices
     ids = (found[:, None] + torch.arange(0, groups * GROUP, groups)[:, None]).flatten(1)
     ungrouped = torch.arange(groups * GROUP, logits.shape[1]).expand(len(logits), -1)
