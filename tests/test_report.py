@@ -385,6 +385,7 @@ def test_a_large_matrix_is_drawn_as_one_scrolls(tmp_path: Path, browser: Any) ->
     visit = Visit(browser, (tmp_path / "report.html").as_uri())
     cells = visit.page.locator(".matrix .cell")
     assert 0 < cells.count() < 90 * 40 / 2, "what is far below is not drawn"
+    assert visit.page.evaluate("window.temml === undefined"), "what sets formulas is read when one is set"
     paper = Visit(browser, (tmp_path / "report.html").as_uri(), dark=True)
     paper.page.pdf()
     assert paper.page.locator(".matrix .cell").count() == 90 * 40, "all of it is printed"

@@ -282,6 +282,13 @@ def test_two_runs_that_are_not_complete_are_compared_so_far(tmp_path: Path) -> N
     assert pair["metrics"][0]["delta"] == 50
 
 
+def test_summaries_are_read_before_anybody_asks(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library(results)
+    library.warm()
+    monkeypatch.delattr("evaluators.viewer.library.stored_summary")
+    assert all(run["rates"] for run in library.collection([BASE, SRGEN]).contents()["runs"])
+
+
 def test_a_studys_cells_lead_to_their_runs(client: TestClient, results: Path, tmp_path: Path) -> None:
     cells = {
         "m/aime/base": {"directory": str(results / BASE), "questions": 4},

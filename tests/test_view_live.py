@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import pytest
 from pages import Visit, chromium
 from scripted_run import children, start, wait_for_samples
-from synthetic_runs import drawn_run, first_words
+from synthetic_runs import drawn_run, first_words, sample, write_run
 
 from evaluators.analysis.summary import summarise
 
@@ -89,6 +89,31 @@ def test_a_run_is_watched_from_its_first_sample_to_its_last(tmp_path: Path) -> N
         navigations = [request for request in visit.requests if request.rstrip("/") == url.rstrip("/")]
         assert len(navigations) == 1, "nothing was loaded anew"
         assert all(request.startswith(url) or request == "data:," for request in visit.requests)
+        assert visit.complaints == []
+
+
+def test_what_is_new_is_filled_in_and_nothing_else_is_drawn_anew(tmp_path: Path) -> None:
+    golds = {"q0": "1", "q1": "2"}
+    told = [sample(key, index, gold, gold) for key, gold in golds.items() for index in range(2)]
+    write_run(tmp_path / "a", told, golds, k=2)
+    growing = write_run(tmp_path / "b", told[:3], golds, k=2, srgen=True)
+    with served(tmp_path) as url, chromium() as browser:
+        visit = Visit(browser, f"{url}#runs=a&runs=b")
+        wait_until(visit, "So far, on 2 of 2 questions", ".verdicts")
+        asked = [request.removeprefix(f"{url}data/") for request in visit.requests if "/data/" in request]
+        assert asked == ["contents?runs=a&runs=b", "pairs?runs=a&runs=b"], "each once, though asked for early"
+        assert visit.page.locator(".matrix .gain").all_inner_texts() == ["0.0", "0.0"]
+        cell = visit.page.locator(".matrix .cell").last
+        assert cell.get_attribute("aria-label") == "sample 1: missing"
+        cell.focus()
+        visit.page.evaluate("window.mine = document.activeElement")
+        with (growing / "samples.jsonl").open("a") as journal:
+            journal.write(json.dumps(sample("q1", 1, "7", "2").to_json()) + "\n")
+        visit.page.wait_for_selector(".matrix .gain:text-is('\N{MINUS SIGN}50.0')")
+        assert cell.get_attribute("aria-label") == "sample 1: wrong"
+        assert visit.page.evaluate("document.activeElement === window.mine && window.mine.isConnected")
+        visit.page.keyboard.press("ArrowLeft")
+        assert visit.page.evaluate("document.activeElement.getAttribute('aria-label')") == "sample 0: right"
         assert visit.complaints == []
 
 

@@ -22,9 +22,11 @@ def render(settings: Mapping[str, Any], nonce: str, documents: Mapping[str, str]
     embedded = "\n".join(
         f'<script type="text/plain" id="{name}">{text}</script>' for name, text in (documents or {}).items()
     )
+    live = settings["kind"] == "live"
     parts = {
-        "policy": policy(nonce, live=settings["kind"] == "live"),
+        "policy": policy(nonce, live=live),
         "nonce": nonce,
+        "early": f'<script nonce="{nonce}">{_file("early.js")}</script>' if live else "",
         "style": _file("page.css"),
         "settings": to_json(dict(settings)),
         "documents": embedded,

@@ -87,10 +87,12 @@ class Library:
         return {"root": self.root.name, "runs": rows, "faults": faults, "studies": list(self._study_rows())}
 
     def warm(self) -> None:
-        """Read every journal, so that whoever looks does not wait for it."""
+        """Read every journal and summary, so that whoever looks does not wait for it."""
         for name in self.names():
             with contextlib.suppress(SRGenError):  # the page says it
-                progress(self.run(name))
+                run = self.run(name)
+                progress(run)
+                self._summary(name, run)
 
     def row(self, name: str) -> dict[str, Any]:
         """A run's line on the first page: from its summary until its journal has been read. Raises SRGenError."""

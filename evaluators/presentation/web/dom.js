@@ -33,6 +33,12 @@ export function row(cells, properties = {}) {
   return make("tr", properties, cells.map((cell) => make("td", {}, cell)));
 }
 
+/** Do it when the browser has drawn what there is. */
+export function whenIdle(work) {
+  if (window.requestIdleCallback) window.requestIdleCallback(work, { timeout: 300 });
+  else setTimeout(work, 50); // Safari
+}
+
 let announced = null;
 
 export function announce(text) {

@@ -1,7 +1,7 @@
 // From an address to a page, and again when either the address or a run changes.
 
 import { address, changed, go, to } from "./address.js";
-import { announce, make } from "./dom.js";
+import { announce, make, whenIdle } from "./dom.js";
 import { listen } from "./keys.js";
 import { libraryPage } from "./library_page.js";
 import { freshPage } from "./mathematics.js";
@@ -32,6 +32,7 @@ function contextOf(runs) {
     pairs: () => (pairs ??= documents.pairs().then((found) => (known = found))),
     // A cold address waits for the comparison only where the order asks for it.
     pairsNow: () => (source.live && !address().has("change") && !/gain|loss/.test(address().get("sort") ?? "") ? known : context.pairs()),
+    pairsKnown: () => known,
     forgetPairs: () => { pairs = null; },
   };
   return context;
@@ -74,7 +75,7 @@ async function show() {
   search.parentElement.hidden = source.live && !address().getAll("runs").length;
   announce(page.title);
   page.shown?.();
-  watch();
+  whenIdle(watch);
 }
 
 function watch() {

@@ -8,6 +8,7 @@ const MATHML = "http://www.w3.org/1998/Math/MathML";
 const ATTRIBUTES = /^(accent|accentunder|class|columnalign|columnlines|columnspacing|columnspan|depth|dir|display|displaystyle|encoding|fence|form|height|largeop|linethickness|lspace|mathbackground|mathcolor|mathsize|mathvariant|maxsize|minsize|movablelimits|notation|rowalign|rowlines|rowspacing|rowspan|rspace|scriptlevel|separator|stretchy|style|symmetric|voffset|width|xmlns)$/;
 
 let spent = 0;
+let setter = null;
 
 /** Begin a page: its formulas may take as long as a page's formulas may. */
 export function freshPage() {
@@ -21,7 +22,7 @@ export function formula(source, display) {
   spent += source.length;
   const holder = document.createElement("span");
   try {
-    window.temml.render(source, holder, {
+    temml().render(source, holder, {
       displayMode: display, trust: false, strict: false, throwOnError: true, maxSize: [20, 20], maxExpand: 500,
       annotate: false, xml: false, wrap: "none",
     });
@@ -32,6 +33,18 @@ export function formula(source, display) {
   holder.className = display ? "formula display" : "formula";
   for (const math of holder.querySelectorAll("math")) math.setAttribute("aria-label", source.trim().slice(0, 300));
   return holder;
+}
+
+/** Temml, read when the first formula is set: most of the page's program is its. */
+function temml() {
+  if (!setter) {
+    const script = document.createElement("script");
+    script.nonce = document.querySelector("script[nonce]").nonce;
+    script.text = document.getElementById("temml-program").textContent;
+    document.head.append(script);
+    setter = window.temml;
+  }
+  return setter;
 }
 
 function plainSource(source, why) {

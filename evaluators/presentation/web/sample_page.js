@@ -3,10 +3,10 @@
 import { address, changed, to } from "./address.js";
 import { link, make } from "./dom.js";
 import { lossChart } from "./charts.js";
-import { accepts } from "./matrix.js";
+import { accepts, filtersNow } from "./filters.js";
 import { badge, grown } from "./question_page.js";
 import { DARKEST, parting, renderResponse, renderText } from "./response.js";
-import { back, filtersNow, mainPair, walk } from "./set_page.js";
+import { back, mainPair, walk } from "./set_page.js";
 import { number, plural, VERDICTS, whole } from "./wording.js";
 
 export async function samplePage(context, asked, run, index) {

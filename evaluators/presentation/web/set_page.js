@@ -3,14 +3,10 @@
 import { address, to } from "./address.js";
 import { curvesChart, intervalChart } from "./charts.js";
 import { link, make, table } from "./dom.js";
+import { chosenQuestions, filtersNow } from "./filters.js";
 import { progressPanel } from "./live.js";
-import { chosenQuestions, filterBar, Matrix } from "./matrix.js";
+import { matrixIn } from "./matrix.js";
 import { number, plural, signed, whole } from "./wording.js";
-
-export function filtersNow() {
-  const now = address();
-  return { sort: now.get("sort") ?? "", verdict: now.get("verdict") ?? "", change: now.get("change") ?? "" };
-}
 
 /** The pair that the matrix is ordered by: the one in the address, or the first. */
 export function mainPair(pairs) {
@@ -19,26 +15,35 @@ export function mainPair(pairs) {
 
 export async function setPage(context) {
   const { documents, source } = context;
+  context.pairs().catch(() => {}); // asked for now: the server compares while the rest is drawn
   let contents = await documents.contents();
-  context.pairs().catch(() => {}); // asked for now: the server compares while the matrix is drawn
   const verdicts = make("div", { class: "verdicts", "aria-busy": "true" }, make("p", { class: "lead" }, "Comparing\u2026"));
   const runs = make("section", {}, runsTable(contents, []));
   const holder = make("section", { id: "matrix" });
   const below = make("section");
   const panels = new Map(contents.runs.filter((run) => run.state === "running").map((run) => [run.id, progressPanel(run)]));
   const strip = make("div", { class: "strip" }, [...panels.values()].map((panel) => panel.element));
-  let matrix = drawMatrix(holder, contents, null);
+  const showMatrix = matrixIn(holder);
 
   const compare = async () => {
     const pairs = await context.pairs();
     verdicts.replaceChildren(...pairs.map((pair) => verdict(pair, contents)));
-    verdicts.setAttribute("aria-busy", "false");
     runs.replaceChildren(runsTable(contents, pairs));
-    matrix = drawMatrix(holder, contents, mainPair(pairs));
+    showMatrix(contents, mainPair(pairs));
     below.replaceChildren(...more(contents, pairs, documents));
   };
-  const compared = compare().catch((error) => verdicts.replaceChildren(make("p", { class: "refusal" }, error.message)));
-  if (!source.live) await compared;
+  const compareOrSayWhyNot = async () => {
+    try {
+      await compare();
+    } catch (error) {
+      verdicts.replaceChildren(make("p", { class: "refusal" }, error.message));
+      showMatrix(contents, null);
+    }
+    verdicts.setAttribute("aria-busy", "false");
+  };
+  const compared = compareOrSayWhyNot();
+  if (source.live) showMatrix(contents, mainPair(context.pairsKnown() ?? []));
+  else await compared;
 
   let stale = false;
   let busy = false;
@@ -48,9 +53,9 @@ export async function setPage(context) {
     while (stale) {
       stale = false;
       contents = await documents.contents();
-      matrix.update(contents);
+      showMatrix(contents, mainPair(context.pairsKnown() ?? []));
       context.forgetPairs();
-      await compare();
+      await compareOrSayWhyNot();
       await new Promise((resolve) => setTimeout(resolve, 2000));
     }
     busy = false;
@@ -77,15 +82,6 @@ function heading(contents) {
   const models = new Set(contents.runs.map((run) => run.model));
   const benchmarks = new Set(contents.runs.map((run) => run.benchmark));
   return make("h1", {}, [...benchmarks].join(", "), make("small", {}, ` ${[...models].join(", ")}`));
-}
-
-function drawMatrix(holder, contents, pair) {
-  const filters = filtersNow();
-  const matrix = new Matrix(contents, pair, filters);
-  const hasPair = Boolean(pair && pair.other !== null && !pair.refusal);
-  const asked = hasPair || !filters.change ? plural(matrix.count, "question") : "";
-  holder.replaceChildren(make("h2", {}, "Every sample"), filterBar(filters, asked, hasPair), matrix.element());
-  return matrix;
 }
 
 function verdict(pair, contents) {

@@ -34,10 +34,17 @@ class Server {
     return () => events.close();
   }
 
+  /** What early.js has asked for is taken, once. */
+  #answer(path) {
+    const asked = window.srgenAsked.get(path);
+    window.srgenAsked.delete(path);
+    return asked ?? fetch(`/data/${path}`, { credentials: "same-origin" });
+  }
+
   async #get(path) {
     let response;
     try {
-      response = await fetch(`/data/${path}`, { credentials: "same-origin" });
+      response = await this.#answer(path);
     } catch {
       throw new Trouble("The server does not answer. Is it still running?");
     }

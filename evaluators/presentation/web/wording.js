@@ -10,9 +10,12 @@ export const VERDICTS = {
   m: { name: "missing", glyph: "\u00b7" },
 };
 
+const formats = []; // by digits: making one takes longer than using it
+
 export function number(value, digits = 1) {
   if (value === null || value === undefined) return "\u2013";
-  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  formats[digits] ??= new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return formats[digits].format(value);
 }
 
 export function signed(value, digits = 1) {
