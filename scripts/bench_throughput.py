@@ -3,7 +3,8 @@
 `python scripts/bench_throughput.py --model_path demo` decodes greedily, every row to the same length. Our engine's ways
 (plain, monitoring only, SRGen) take turns step by step, so that a drift of the machine weighs on all alike; the others
 run whole, once a repeat. Reflections come on a schedule, at the paper's rate of about 6 in 700 tokens, and seldom to
-two samples at once. `--shape qwen2.5-7b` builds a random model of that shape on the device instead. Ratios are of CPU
+two samples at once. Every row has a prompt of its own; with `--samples 8` eight rows share one, as in a run with
+`--average 8`. `--shape qwen2.5-7b` builds a random model of that shape on the device instead. Ratios are of CPU
 seconds on the CPU (the wall clock of a shared machine says little) and of wall seconds on CUDA.
 """
 
@@ -195,7 +196,8 @@ def reflections_of(completions: Sequence[Any]) -> int:
 
 def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
     """One table: medians over repeats of tokens per second and of the ratios to the plain engine."""
-    prompts = bench.prompts(batch)
+    different = bench.prompts(-(-batch // arguments.samples))
+    prompts = [different[row // arguments.samples] for row in range(batch)]
     paper = scheduled(PAPER_RATE)
     engines: dict[str, SRGenConfig | None] = {
         PLAIN: None,
@@ -217,7 +219,8 @@ def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
     tokens = batch * bench.new_tokens
     plain = [run.seconds(bench.cuda) for run in runs[PLAIN]]
     released = statistics.median(run.seconds(bench.cuda) for run in runs[RELEASED]) if runs[RELEASED] else math.nan
-    print(f"\nbatch {batch}, prompts of {bench.context} tokens, {bench.new_tokens} new each")
+    shared = f", {arguments.samples} samples of each" if arguments.samples > 1 else ""
+    print(f"\nbatch {batch}, prompts of {bench.context} tokens{shared}, {bench.new_tokens} new each")
     print("to plain: plain engine's time / this one's, median (lowest to highest) of the repeats")
     print("| way | reflections per 1,000 | tokens/s (wall) | tokens per CPU second | to plain | to the released way |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -239,6 +242,7 @@ def main() -> None:
     parser.add_argument("--batch_sizes", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--context", type=int, default=200, help="prompt length in tokens")
     parser.add_argument("--new_tokens", type=int, default=256)
+    parser.add_argument("--samples", type=int, default=1, help="rows with the same prompt")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--without_generate", action="store_true", help="leave model.generate out")
     parser.add_argument("--without_tenfold", action="store_true", help="leave ten times the paper's rate out")
