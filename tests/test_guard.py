@@ -103,7 +103,7 @@ def test_a_hybrids_memory_does_not_grow_with_the_samples() -> None:
     engine = TransformersEngine(tiny(HYBRID), ByteTokenizer(), batch_size=8)
     sizes: list[int] = []
     engine.on_step = lambda: sizes.append(held_numbers(engine))
-    tokens(engine, prompts(100), [1 + index % 4 for index in range(100)])
+    tokens(engine, prompts(500), [1 + index % 4 for index in range(500)])
     assert max(sizes[-10:]) <= max(sizes[:30])
     assert max(sizes) > 0
 
