@@ -164,8 +164,8 @@ class ForwardPasses:
     def _on_decoder(self, _module: Any, _arguments: Any, keywords: dict[str, Any], output: Any) -> None:
         hidden = last_hidden_state(output).detach()
         cache = keywords.get("cache", keywords.get("past_key_values"))  # its name from transformers 5.24 on, and before
-        if cache is None or cache.get_seq_length() == hidden.shape[1]:
-            # A pass that begins with nothing cached: whatever was seen before belongs to another call.
+        if cache is None or _begins(cache, hidden.shape[1]):
+            # Whatever was seen before belongs to another call.
             self.clear()
         self._hidden.append(hidden)
         mask = keywords.get("attention_mask")
@@ -175,6 +175,15 @@ class ForwardPasses:
         logits = output[0] if isinstance(output, tuple) else output.logits
         # A copy: generate may reuse the memory, and a slice would keep the prompt's rows alive.
         self._logits = logits[:, -1].detach().to(torch.float32, copy=True)
+
+
+def _begins(cache: Any, positions: int) -> bool:
+    """Whether a pass over so many positions began with nothing cached, given what the cache holds after it."""
+    try:
+        return bool(cache.get_seq_length() == positions)
+    except ValueError:
+        # A model without attention: its cache does not count positions, and its prompt is one pass.
+        return True
 
 
 def _notify(watcher: weakref.ref[ForwardPasses], event: str, *call: Any) -> None:
