@@ -14,6 +14,7 @@ if [ "${1:-}" = --newest ]; then
   echo "== installing the newest versions, and $torch"
   .venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev]' "$torch"
   .venv-newest/bin/python -m pip list --format freeze | grep -E '^(torch|transformers|tokenizers|accelerate|datasets)=='
+  .venv-newest/bin/python -m srgen.demo_model
   export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
   exec .venv-newest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
 fi
