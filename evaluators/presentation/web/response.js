@@ -3,7 +3,7 @@
 import { make } from "./dom.js";
 import { blocks } from "./markdown.js";
 import { formula } from "./mathematics.js";
-import { number } from "./wording.js";
+import { number, whole } from "./wording.js";
 
 export const DARKEST = 4; // nats
 const LONGEST_TYPESET = 100000; // characters
@@ -32,7 +32,7 @@ export function renderResponse(sample, look, parting, openMark) {
   const tooLong = text.length > LONGEST_TYPESET;
   if (look.source || tooLong) {
     const source = make("pre", { class: "source", tabindex: "0" }, painter.text(0, text.length));
-    const note = make("p", { class: "note" }, `${text.length.toLocaleString("en-US")} characters: shown as the source.`);
+    const note = make("p", { class: "note" }, `${whole(text.length)} characters: shown as the source.`);
     return make("div", { class: "response" }, tooLong && !look.source ? note : null, source);
   }
   return make("div", { class: "response" }, blocks(text).map((block) => renderBlock(block, painter)));
