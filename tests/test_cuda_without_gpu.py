@@ -175,7 +175,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 def model_of(name: str, dtype: torch.dtype) -> Any:
     config = copy.deepcopy(TINY.get(name)) or tiny_config(name)  # a model of another dtype writes that into its own
     with torch.device("cuda"):
-        return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=dtype).eval()
+        return AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
 
 
 def row_of(index: int, prompt: list[int], sampling: Sampling, config: SRGenConfig | None) -> Row:

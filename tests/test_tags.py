@@ -84,6 +84,7 @@ def test_an_empty_answer_is_none(response: str, space: str) -> None:
 @given(PIECES)
 @example("<think><refine></think><answer>1</answer></refine>")
 @example("</think></think><answer>1</answer>")
+@example("</think><answer><think></answer>")
 def test_any_text_is_read_and_its_spans_are_in_it(response: str) -> None:
     found = parse(response)
     for span in (*found.thoughts, *found.refines, *([found.answer_span] if found.answer_span else [])):

@@ -146,10 +146,10 @@ def _inside(span: Span, thoughts: Sequence[Span]) -> bool:
 
 
 def _behind(span: Span, thoughts: Sequence[Span]) -> bool:
-    """Whether it stands after an end of thinking and touches no thoughts."""
+    """Whether it stands after an end of thinking and touches no thoughts; their tags lie between, if it does not."""
     index = bisect_right(thoughts, span.start, key=lambda thought: thought.start) - 1
     ended = index >= 0 and thoughts[index].end < span.start
-    return ended and (index + 1 == len(thoughts) or span.end <= thoughts[index + 1].start)
+    return ended and (index + 1 == len(thoughts) or span.end < thoughts[index + 1].start)
 
 
 def _balanced(marks: Iterable[_Mark], complete: int) -> bool:
