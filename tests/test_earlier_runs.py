@@ -52,7 +52,7 @@ def test_earlier_runs_are_compared_and_reported(tmp_path: Path, capsys: pytest.C
     page = (tmp_path / "report.html").read_text()
     told = "".join(
         gzip.decompress(base64.b64decode(packed)).decode()
-        for packed in re.findall(r'<script type="text/plain" id="[^"]*">([^<]*)<', page)
+        for packed in re.findall(r'<script type="text/plain" id="(?:document|chunk)-[^"]*">([^<]*)<', page)
     )
     assert '"srgen"' in told
     assert all(str(row["id"]) in told for row in lines(BEFORE / "base" / "questions.jsonl"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evaluators.grading import classes, equivalent, extract, grade
@@ -120,6 +120,7 @@ def test_no_text_raises(text: str, kind: Any) -> None:
     st.text(alphabet=r"\{}()[]|^_$&%,.:;=<>+-*/! 0123456789abcxesfrqtpini", max_size=60),
     st.sampled_from(["integer", "latex"]),
 )
+@example("a<i", "latex")
 @settings(max_examples=500, deadline=None)
 def test_no_formula_raises(text: str, kind: Any) -> None:
     assert equivalent(text, "17.5", kind) == equivalent("17.5", text, kind)

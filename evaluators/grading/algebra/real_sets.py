@@ -148,6 +148,9 @@ def _solution(left: Node, op: str, right: Node, name: str) -> RealSet:
 
 def _linear_solutions(difference: Node, op: str, name: str) -> RealSet:
     at = [approximate(difference, {name: Fraction(k)}) for k in (0, 1, 2, 5)]
+    if any(mp.im(value) != 0 for value in at):
+        raise NoValueError("a comparison of complex numbers")
+    at = [mp.re(value) for value in at]
     slope = at[1] - at[0]
     if slope == 0 or any(abs(at[0] + k * slope - v) > mpf(10) ** -40 for k, v in zip((2, 5), at[2:], strict=True)):
         raise NoValueError("not linear")
