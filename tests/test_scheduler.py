@@ -197,20 +197,6 @@ def test_where_nothing_is_known_to_be_begun_all_are_blamed() -> None:
     assert scheduler.lose("w") == ["guilty"]
 
 
-def test_a_late_word_of_a_worker_that_is_gone_changes_nothing() -> None:
-    """Between an actor's end and its successor's start, one of the same name is known and has no lease yet."""
-    scheduler = Scheduler(TASKS, MAX_ATTEMPTS)
-    scheduler.join("w", 2)
-    held = scheduler.hand_out()["w"]
-    scheduler.lose("w")
-    queued = scheduler.queued
-    scheduler.begin("w", held[0])
-    scheduler.give_back("w", held)
-    scheduler.resize("w", 9)
-    assert not scheduler.complete("w", held[0])
-    assert scheduler.queued == queued == len(TASKS)
-
-
 def test_a_last_attempt_does_not_wait_for_the_next_hand_out() -> None:
     """The queue ends with one worker's tasks, and another has nothing to do."""
     scheduler = Scheduler(TASKS[:2], max_attempts=2)

@@ -62,11 +62,7 @@ SRGEN = SRGenConfig(
 def tiny_model(name: str, seed: int = 0) -> Any:
     """A random model in evaluation mode, float32 on the CPU."""
     torch.manual_seed(seed)
-    try:
-        model = AutoModelForCausalLM.from_config(CONFIGS[name], attn_implementation="sdpa").eval()
-    except ValueError:  # transformers 5.24 has it no more for Gemma 2
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(CONFIGS[name], attn_implementation="eager").eval()
+    model = AutoModelForCausalLM.from_config(CONFIGS[name]).eval()
     # An end token among few tokens would cut most generations short.
     model.generation_config.do_sample = False
     return model

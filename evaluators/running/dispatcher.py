@@ -138,6 +138,8 @@ class Dispatcher:
 
     def _act(self, name: str, worker: _Worker, report: Report) -> Iterable[Finished]:
         scheduler = worker.crew.scheduler
+        if worker.leaving and not isinstance(report, Left | Died):
+            return []  # it has no lease any more; an answer to what it was asked before may still come
         match report:
             case Ready(batch_size):
                 worker.ready = True

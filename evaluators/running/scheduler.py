@@ -93,9 +93,8 @@ class Scheduler:
         self._leases[worker] = _Lease(capacity)
 
     def resize(self, worker: str, capacity: int) -> None:
-        """A worker's batch has another number of places from now on. Nothing changes where it has not joined."""
-        if (lease := self._leases.get(worker)) is not None:
-            lease.capacity = capacity
+        """A worker's batch has another number of places from now on."""
+        self._leases[worker].capacity = capacity
 
     def hand_out(self) -> dict[str, list[str]]:
         """Lease queued tasks to the workers that have room for them, always to the one that holds the fewest."""
@@ -112,9 +111,9 @@ class Scheduler:
         return given | self._hand_out_suspects()
 
     def begin(self, worker: str, task: str) -> None:
-        """The worker has put the task into its batch. Nothing changes where it has not joined."""
-        lease = self._leases.get(worker)
-        if lease is not None and lease.tasks.get(task) is False:
+        """The worker has put the task into its batch."""
+        lease = self._leases[worker]
+        if lease.tasks.get(task) is False:
             lease.tasks[task] = True
             lease.begun += 1
 
@@ -128,13 +127,8 @@ class Scheduler:
         return True
 
     def give_back(self, worker: str, tasks: Iterable[str]) -> None:
-        """The answer to a recall: tasks that the worker had not begun, possibly none.
-
-        Nothing changes where the worker has not joined: the word may be that of an earlier one of the same name.
-        """
-        lease = self._leases.get(worker)
-        if lease is None:
-            return
+        """The answer to a recall: tasks that the worker had not begun, possibly none."""
+        lease = self._leases[worker]
         lease.recalled = False
         for task in tasks:
             if task in lease.tasks:

@@ -42,6 +42,14 @@ def approximate(node: Node, point: Point, met: Magnitudes | None = None) -> Any:
     return value
 
 
+def real_value(node: Node, point: Point) -> Any:
+    """The value at a point, mpf. Raises NoValueError where there is none, or it is not real."""
+    value = approximate(node, point)
+    if mp.im(value) != 0:
+        raise NoValueError("not real")
+    return mp.re(value)
+
+
 def _approximate(node: Node, point: Point, met: Magnitudes | None) -> Any:  # noqa: PLR0911 -- one return per kind
     match node:
         case Num(value=value):
@@ -91,11 +99,9 @@ def _holds(condition: Node, point: Point) -> bool:
                 raise NoValueError("parity of what is no integer")
             return value % 2 == (0 if parity == "even" else 1)
         case Relation(sides=sides, ops=ops) if set(ops) <= _TESTS.keys():
-            values = [approximate(side, point) for side in sides]
-            if any(mp.im(value) != 0 for value in values):
-                raise NoValueError("a comparison of complex numbers")
+            values = [real_value(side, point) for side in sides]
             pairs = zip(ops, values, values[1:], strict=False)
-            return all(_TESTS[op](mp.re(x), mp.re(y)) for op, x, y in pairs)
+            return all(_TESTS[op](x, y) for op, x, y in pairs)
         case _:
             raise NoValueError("a condition that is not evaluated")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from evaluators.grading.algebra.approximate import approximate
+from evaluators.grading.algebra.approximate import real_value
 from evaluators.grading.algebra.limits import NoValueError
 from evaluators.grading.algebra.nodes import (
     Bracket,
@@ -147,10 +147,7 @@ def _solution(left: Node, op: str, right: Node, name: str) -> RealSet:
 
 
 def _linear_solutions(difference: Node, op: str, name: str) -> RealSet:
-    at = [approximate(difference, {name: Fraction(k)}) for k in (0, 1, 2, 5)]
-    if any(mp.im(value) != 0 for value in at):
-        raise NoValueError("a comparison of complex numbers")
-    at = [mp.re(value) for value in at]
+    at = [real_value(difference, {name: Fraction(k)}) for k in (0, 1, 2, 5)]
     slope = at[1] - at[0]
     if slope == 0 or any(abs(at[0] + k * slope - v) > mpf(10) ** -40 for k, v in zip((2, 5), at[2:], strict=True)):
         raise NoValueError("not linear")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from evaluators.grading.algebra.approximate import Magnitudes, approximate
+from evaluators.grading.algebra.approximate import Magnitudes, approximate, real_value
 from evaluators.grading.algebra.exact import Point, rational
 from evaluators.grading.algebra.limits import NoValueError
 from evaluators.grading.algebra.nodes import Call, Node, Num, Relation, Sym, variables, walk
@@ -125,10 +125,7 @@ def real_constant(node: Node) -> Any:
     sign = {Sym("infty"): 1, Call("neg", (Sym("infty"),)): -1}.get(node)
     if sign is not None:
         return sign * mp.inf
-    value = approximate(node, {})
-    if mp.im(value) != 0:
-        raise NoValueError("not real")
-    return mp.re(value)
+    return real_value(node, {})
 
 
 def _equal_constants(a: Node, b: Node) -> bool:

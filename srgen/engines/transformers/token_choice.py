@@ -149,7 +149,7 @@ def settle(drawn: Drawn, triggered: list[int], processor: SRGenProcessor | None)
     if processor is not None:
         processor.commit(rows, chosen, Rows(drawn.hidden, logits, top, drawn.probabilities))
         if triggered:
-            logits = logits.index_put((torch.tensor(triggered, device=logits.device),), corrected)
+            logits[torch.tensor(triggered, device=logits.device)] = corrected
             top = None
     _keep_logprobs(rows, chosen, logits)
     _keep_signals(rows, chosen, logits, top)
