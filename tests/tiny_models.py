@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,8 @@ SRGEN = SRGenConfig(
 def tiny_model(name: str, seed: int = 0) -> Any:
     """A random model in evaluation mode, float32 on the CPU."""
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(CONFIGS[name]).eval()
+    config = copy.deepcopy(CONFIGS[name])  # a model writes its attention into its own
+    model = AutoModelForCausalLM.from_config(config).eval()
     # An end token among few tokens would cut most generations short.
     model.generation_config.do_sample = False
     return model
