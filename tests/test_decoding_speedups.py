@@ -1,16 +1,21 @@
-"""What makes decoding fast must not change what is decoded: packed linear layers, and attention without copies."""
+"""What makes decoding fast must not change what is decoded: packed layers, attention and contexts without copies."""
 
 from __future__ import annotations
 
+import dataclasses
+from unittest.mock import patch
+
 import pytest
 import torch
+from test_generation import OFTEN, prompts, request
 from tiny_models import ByteTokenizer, tiny_model
 from torch import nn
 
-from srgen import Request, Sampling
+from srgen import Completion, Request, Sampling
 from srgen.engines.transformers import decode_attention
 from srgen.engines.transformers.engine import TransformersEngine
 from srgen.engines.transformers.packed_linear import PackedLinear, pack_linears
+from srgen.method.processor import SRGenProcessor
 
 needs_onednn = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN, so nothing is packed"
@@ -93,3 +98,27 @@ def test_attention_without_copies_leaves_the_answers() -> None:
     expected = completions(model)
     model.set_attn_implementation("eager")
     assert completions(model) == expected
+
+
+@pytest.mark.parametrize("reflection", ["support", "sketch"])
+def test_probabilities_in_their_place_leave_the_reflections(reflection: str) -> None:
+    """A step's rows are not copied into their contexts; prompts that a reflection fills in do not overwrite them."""
+    model = tiny_model("llama")
+    often = dataclasses.replace(OFTEN, reflection=reflection)
+
+    def generate() -> list[Completion]:
+        asked = [request(index, prompt, often, GREEDY) for index, prompt in enumerate(prompts(9))]
+        engine = TransformersEngine(model, ByteTokenizer(), batch_size=4)
+        found = sorted(engine.generate(asked), key=lambda completion: completion.id)
+        engine.loop().close()
+        return found
+
+    with patch.object(SRGenProcessor, "room", lambda *_: None):
+        copied = generate()
+    with patch.object(SRGenProcessor, "room", autospec=True, side_effect=SRGenProcessor.room) as room:
+        in_place = generate()
+    assert room.called
+    assert sum(len(completion.reflections) for completion in copied) > 18
+    for one, other in zip(in_place, copied, strict=True):
+        assert one.token_ids == other.token_ids
+        assert one.reflections == other.reflections

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srgen.method.rows import FEWEST_GROUPS, GROUP, largest
+from srgen.method.rows import FEWEST_GROUPS, GROUP, largest, likeliest, peaks_of
 
 
 @given(
@@ -26,6 +26,32 @@ def test_grouped_as_a_plain_sort(seed: int, count: int, beyond: int, levels: int
     assert torch.equal(top.values, logits.sort(dim=1, descending=True).values[:, :count])
     assert torch.equal(logits.gather(1, top.ids), top.values)
     assert all(len(set(ids)) == count for ids in top.ids.tolist())
+    peaks = peaks_of(logits)
+    assert torch.equal(largest(logits, count, peaks).ids, top.ids)
+    # Of probabilities, which lie in the same order.
+    assert torch.equal(largest(logits.softmax(1), count, peaks).values, logits.softmax(1).gather(1, top.ids))
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    vocabulary=st.integers(1, 200),
+    levels=st.sampled_from([2, 30, 10**6]),
+    forbidden=st.floats(0.0, 1.0),
+    broken=st.booleans(),
+)
+def test_the_likeliest_by_groups_is_the_argmax(
+    seed: int, vocabulary: int, levels: int, forbidden: float, broken: bool
+) -> None:
+    """The lowest of ids that share the largest logit, as a plain argmax says it."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randint(levels, (3, vocabulary), generator=generator).float()
+    logits[torch.rand(3, vocabulary, generator=generator) < forbidden] = -torch.inf
+    if broken:
+        logits[1, vocabulary // 2] = torch.nan
+    peaks = peaks_of(logits)
+    assert torch.equal(likeliest(logits, peaks), logits.argmax(1))
+    if peaks is not None:
+        torch.testing.assert_close(peaks.amax(1), logits.amax(1), equal_nan=True)
 
 
 def test_a_logit_that_is_no_number_comes_first() -> None:

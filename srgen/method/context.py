@@ -97,7 +97,9 @@ class SketchStore(PagedStore):
         self._rest = torch.zeros(0, readout.vocabulary, device=device, dtype=readout.dtype)
         self._rest_slope = None if readout.cap is None else torch.zeros_like(self._rest)
         capacity = chunk_rows(device, readout.vocabulary)
-        self._waiting = WaitingRows(capacity, readout.vocabulary, readout.dtype, device)
+        # A soft cap's slope is a function of the logits.
+        keeps_logits = readout.cap is not None
+        self._waiting = WaitingRows(capacity, readout.vocabulary, readout.dtype, device, keeps_logits)
 
     @property
     def nbytes(self) -> int:
@@ -121,8 +123,17 @@ class SketchStore(PagedStore):
         super().close(slot)
         self._waiting.forget(slot)
 
+    def room(self, count: int) -> Tensor | None:
+        """Memory (count, V) for the probabilities of the next rows, which are not copied if they are put there.
+
+        They are lost where other rows are appended first. None where there is not as much.
+        """
+        if count > self._waiting.free:
+            self._flush()
+        return self._waiting.room(count) if count <= self._waiting.free else None
+
     def append(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
-        """Append rows; `logits` is needed, and `top` is used where it holds at least M."""
+        """Append rows; `logits` is needed, and what else is known is used: `top` where it holds at least M."""
         if rows.logits is None:
             raise ValueError("the sketch needs logits rows")
         top = None if rows.top is None or rows.top.ids.shape[1] < self.top else rows.top.first(self.top)
@@ -137,28 +148,32 @@ class SketchStore(PagedStore):
 
     def _flush(self) -> None:
         """Move the waiting rows into the contexts."""
-        slots, labels, logits, rest, top = self._waiting.take()
-        if not slots:
+        taken = self._waiting.take()
+        if not taken.slots:
             return
-        values, ids = largest(logits, self.top) if top is None else top
-        exact = rest.gather(1, ids)
+        rest, ids = taken.probabilities, (None if taken.top is None else taken.top.ids)
+        if ids is None:
+            exact, ids = largest(rest, self.top, taken.peaks)
+        else:
+            exact = rest.gather(1, ids)
         # The largest probability gives the partition sum without another pass over the row.
-        log_partitions = values[:, 0] - exact[:, 0].log()
+        log_partitions = taken.largest_logits - exact[:, 0].log()
         stored = _float16_down(exact)
         kept = stored.to(rest.dtype)
-        index = torch.tensor(slots, device=logits.device)
+        index = torch.tensor(taken.slots, device=rest.device)
         if self._rest_slope is not None:
+            assert taken.logits is not None
             kept_slope = kept * slope_of(capped_logits(kept, log_partitions, self._cap), self._cap)
-            rest_slope = (rest * slope_of(logits, self._cap)).scatter_add_(1, ids, -kept_slope)
+            rest_slope = (rest * slope_of(taken.logits, self._cap)).scatter_add_(1, ids, -kept_slope)
             self._rest_slope.index_add_(0, index, rest_slope)
         self._rest.index_add_(0, index, rest.scatter_(1, ids, exact - kept))
         self._write(
-            slots,
+            taken.slots,
             {
-                "labels": labels,
+                "labels": taken.labels,
                 "ids": ids,
                 "probabilities": stored,
-                "label_logits": logits.gather(1, labels.long()[:, None])[:, 0],
+                "label_logits": taken.label_logits,
                 "log_partitions": log_partitions,
             },
         )

@@ -19,13 +19,18 @@ class Softmax(NamedTuple):
     entropies: Tensor
 
 
-def softmax(logits: Tensor, temperature: Tensor | float = 1.0) -> Softmax:
-    """softmax(logits / temperature), logits (..., V) with -inf allowed, temperature a number or (..., 1)."""
+def softmax(
+    logits: Tensor, temperature: Tensor | float = 1.0, *, peaks: Tensor | None = None, out: Tensor | None = None
+) -> Softmax:
+    """softmax(logits / temperature), logits (..., V) with -inf allowed, temperature a number or (..., 1).
+
+    `peaks` (..., n), if known, hold the largest logit of each row; `out`, if given, takes the probabilities.
+    """
     logits = logits.float()
-    below = logits - logits.amax(dim=-1, keepdim=True)
+    below = logits - (logits if peaks is None else peaks).amax(dim=-1, keepdim=True)
     if isinstance(temperature, Tensor) or temperature != 1.0:
         below /= temperature
-    probabilities = torch.softmax(below, dim=-1)
+    probabilities = torch.softmax(below, dim=-1, out=out)
     # H = log sum e^z - sum p z, z relative to the largest; a forbidden token's 0 * -inf is left out. The total mends
     # what softmax lost in adding up: over a vocabulary, sums in pairs keep two digits more.
     total = probabilities.sum(dim=-1)

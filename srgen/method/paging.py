@@ -14,10 +14,18 @@ PAGE = 64
 CPU_CHUNK, GPU_CHUNK = 1 << 21, 1 << 24
 """Bounds of a chunk's temporaries, in elements: what a cache holds; enough rows that W is not read for a few."""
 
+LEAST_ROWS = 128
+"""Rows of one product with W, which each product reads whole."""
+
 
 def chunk_rows(device: torch.device, row_elements: int) -> int:
     """How many rows to work on at once, where a row's temporaries have so many elements."""
     return max(1, (CPU_CHUNK if device.type == "cpu" else GPU_CHUNK) // row_elements)
+
+
+def product_rows(device: torch.device, vocabulary: int) -> int:
+    """How many rows to multiply by W at once; their logits then need not fit a cache."""
+    return max(LEAST_ROWS, chunk_rows(device, vocabulary))
 
 
 class Pages:

@@ -164,6 +164,17 @@ class SRGenProcessor:
             corrected[rows] = self._reflect_group([keys[row] for row in rows], logits[rows].float(), config)
         return corrected
 
+    def room(self, keys: Sequence[Key]) -> Tensor | None:
+        """Memory (n, V) for the probabilities of a step's n rows, from where `commit` does not copy them, if any.
+
+        What is there is lost when a sample reflects.
+        """
+        samples = [self._samples.get(key) for key in keys]
+        stores = {id(sample.store): sample.store for sample in samples if sample is not None}
+        whole = all(sample is not None and sample.slot is not None for sample in samples)
+        [store, *others] = stores.values() or [None]
+        return store.room(len(keys)) if whole and not others and isinstance(store, SketchStore) else None
+
     def commit(self, keys: Sequence[Key], tokens: Sequence[int], rows: Rows) -> None:
         """Add a step's n rows to the contexts, with the n tokens that were chosen."""
         groups: dict[int, tuple[ContextStore, list[int], list[int]]] = {}

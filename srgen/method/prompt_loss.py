@@ -12,11 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from srgen.method.paging import chunk_rows
+from srgen.method.paging import chunk_rows, product_rows
 from srgen.methods.contract import Head
-
-LEAST_ROWS = 128
-"""Rows of one product with W, which a BLAS lays out anew for each."""
 
 
 class _Chunk(NamedTuple):
@@ -55,7 +52,7 @@ class PromptLoss:
         return loss / count, gradient / count
 
     def _compute(self) -> Iterator[_Chunk]:
-        size = max(LEAST_ROWS, chunk_rows(self.device, self._head.vocabulary))
+        size = product_rows(self.device, self._head.vocabulary)
         for start in range(0, len(self._labels), size):
             labels = self._labels[start : start + size]
             rows = self._head.logits(self._hidden[start : start + size])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from srgen.method.context import ContextStore, ExactStore
-from srgen.method.paging import chunk_rows
+from srgen.method.paging import product_rows
 from srgen.method.readout import Readout
 from srgen.method.rows import Rows
 
@@ -35,7 +35,7 @@ class HiddenRows:
 
     def move_to(self, store: ContextStore, slot: int, readout: Readout) -> None:
         """Append all rows to a slot, in chunks of bounded size; none are left."""
-        size = chunk_rows(readout.device, readout.vocabulary)
+        size = product_rows(readout.device, readout.vocabulary)
         for hidden, labels in self.parts:
             for start in range(0, len(labels), size):
                 rows, chunk = hidden[start : start + size], labels[start : start + size]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from srgen.config import Sampling
-from srgen.method.rows import Top
+from srgen.method.rows import Top, likeliest
 
 CANDIDATES = 256
 """Largest logits among which a nucleus is looked for first."""
@@ -108,14 +108,19 @@ class Sampler:
         )
 
     def draw(
-        self, logits: Tensor, step: Tensor, top: Top | None, probabilities: Tensor | None = None
+        self,
+        logits: Tensor,
+        step: Tensor,
+        top: Top | None,
+        probabilities: Tensor | None = None,
+        peaks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Tokens (B,) drawn from logits (B, V) at each row's step (B,), and whether each is final (B,).
 
-        `probabilities` (B, V) are those at the rows' temperatures, where already known.
+        `probabilities` (B, V) are those at the rows' temperatures, and `peaks` the logits', where already known.
         A row is not final where the candidates in `top` do not hold its whole nucleus: `draw_all` must decide it.
         """
-        best = logits.argmax(dim=-1) if top is None else top.argmax
+        best = likeliest(logits, peaks) if top is None else top.argmax
         if not self.samples:
             return best, torch.ones_like(self.greedy)
         if top is None or not self.all_restricted:

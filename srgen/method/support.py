@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from srgen.config import SRGenConfig
-from srgen.method.products import blocks_by_columns, blocks_by_rows
+from srgen.method.products import BAGS, blocks_by_columns, blocks_by_rows
 from srgen.method.readout import Readout
 from srgen.method.reflection import AdamW, Corrected, entropy_and_gradient
 from srgen.method.sketch import TINY, Sketch, slope_of
@@ -186,23 +186,24 @@ def supports_of(
     The host has to know how many tokens each row has, and waits for that where `sizes` are not given.
     """
     sizes = wanted.sum(1).tolist() if sizes is None else sizes
-    longest, device = max(sizes), wanted.device
+    # With the one for all others they fill whole bags.
+    width, device = -(-(max(sizes) + 1) // BAGS) * BAGS, wanted.device
     owners, tokens = torch.nonzero_static(wanted, size=sum(sizes)).unbind(1)
     firsts = torch.tensor([0, *accumulate(sizes[:-1])], device=device)
     places = torch.arange(len(owners), device=device) - firsts[owners]
-    ids = tokens[firsts][:, None].repeat(1, longest + 1)
+    ids = tokens[firsts][:, None].repeat(1, width)
     ids[owners, places] = tokens
-    inside = torch.zeros_like(ids[:, :-1], dtype=gradient.dtype)
+    inside = torch.zeros_like(ids, dtype=gradient.dtype)
     inside[owners, places] = 1.0
-    local = torch.full_like(wanted, longest, dtype=torch.int64)
+    local = torch.full_like(wanted, width - 1, dtype=torch.int64)
     local[owners, tokens] = places
     rows = readout.rows(ids.flatten()).view(*ids.shape, -1)
-    ids = ids[:, :-1]
     taken = gradient.gather(1, ids).mul_(inside)
     outside = (gradient.sum(1) - taken.sum(1))[:, None]
     # Where the mass outside is tiny, so is what it does: any bounded direction serves.
     outside = torch.where(outside.abs() > LEAST_MASS, outside, torch.inf)
-    rows[:, -1] = (pulled - blocks_by_rows(taken, rows[:, :-1])) / outside
+    rows[:, -1] = (pulled - blocks_by_rows(taken, rows)) / outside
+    ids, inside = ids[:, :-1], inside[:, :-1]
     return Supports(ids, inside, local, rows)
 
 

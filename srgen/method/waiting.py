@@ -12,35 +12,47 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from srgen.method.rows import Rows, Top
+from srgen.method.rows import Rows, Top, highest, peaks_of
 
 
 class Taken(NamedTuple):
-    """Rows that have waited: n slots, labels (n,), logits and probabilities (n, V), and their largest logits if those
-    of all are known."""
+    """Rows that have waited: n of them, and what is known of each."""
 
     slots: list[int]
     labels: Tensor
-    logits: Tensor
+    """(n,)."""
+    label_logits: Tensor
+    """(n,)."""
+    largest_logits: Tensor
+    """(n,)."""
     probabilities: Tensor
+    """(n, V)."""
+    logits: Tensor | None
+    """(n, V), where they are kept."""
+    peaks: Tensor | None
+    """`peaks_of` the logits, where these are worth having."""
     top: Top | None
+    """The largest logits, if those of all rows are known."""
 
 
 class WaitingRows:
-    """Up to `capacity` rows of `vocabulary` logits."""
+    """Up to `capacity` rows of `vocabulary` probabilities, with their logits where `keeps_logits`."""
 
-    def __init__(self, capacity: int, vocabulary: int, dtype: torch.dtype, device: torch.device) -> None:
-        # Rows are copied, so that what the model returns is memory that it has just used, and not new at every step.
-        self._logits = torch.empty(capacity, vocabulary, dtype=dtype, device=device)
-        self._probabilities = torch.empty_like(self._logits)
+    def __init__(
+        self, capacity: int, vocabulary: int, dtype: torch.dtype, device: torch.device, keeps_logits: bool
+    ) -> None:
+        # Rows get memory of their own, which stays: new memory at every step costs more than the pass that fills it.
+        self._probabilities = torch.empty(capacity, vocabulary, dtype=dtype, device=device)
+        self._logits = torch.empty_like(self._probabilities) if keeps_logits else None
+        peaks = peaks_of(self._probabilities[:1])
+        self._peaks = None if peaks is None else peaks.new_empty(capacity, peaks.shape[1])
         self._clear()
 
     def _clear(self) -> None:
         self._slots: list[int | None] = []
-        self._labels: list[Tensor] = []
+        self._columns: list[tuple[Tensor, Tensor, Tensor]] = []
+        """Labels, their logits and the largest ones, of the rows of a call."""
         self._tops: list[Top | None] = []
-        self._known = True
-        """The probabilities of all rows are."""
 
     def __contains__(self, slot: int) -> bool:
         return slot in self._slots
@@ -48,19 +60,33 @@ class WaitingRows:
     @property
     def free(self) -> int:
         """Rows that there is room for."""
-        return len(self._logits) - len(self._slots)
+        return len(self._probabilities) - len(self._slots)
+
+    def room(self, count: int) -> Tensor:
+        """Where the probabilities of the next `count` rows, at most `free`, will lie, (count, V)."""
+        return self._probabilities[len(self._slots) : len(self._slots) + count]
 
     def add(self, slots: Sequence[int], labels: Tensor, rows: Rows) -> None:
-        """Add at most `free` rows, of which the logits are needed, and labels (n,)."""
+        """Add at most `free` rows, of which the logits are needed, and labels (n,).
+
+        Probabilities that are in their `room` are not copied.
+        """
         assert rows.logits is not None
         new = slice(len(self._slots), len(self._slots) + len(slots))
-        self._logits[new] = rows.logits
         if rows.probabilities is None:
-            self._known = False
-        elif self._known:
+            torch.softmax(rows.logits, dim=1, out=self._probabilities[new])
+        else:
             self._probabilities[new] = rows.probabilities
+        if self._logits is not None:
+            self._logits[new] = rows.logits
+        peaks = rows.peaks
+        if self._peaks is not None:
+            peaks = peaks_of(rows.logits) if peaks is None else peaks
+            assert peaks is not None
+            self._peaks[new] = peaks
         self._slots += slots
-        self._labels.append(labels)
+        label_logits = rows.logits.gather(1, labels.long()[:, None])[:, 0]
+        self._columns.append((labels, label_logits, highest(rows.logits, rows.top, peaks)))
         self._tops.append(rows.top)
 
     def forget(self, slot: int) -> None:
@@ -71,15 +97,20 @@ class WaitingRows:
         """All rows, which leave; they are good until the next one is added, and may be written to."""
         slots = [slot for slot in self._slots if slot is not None]
         count = len(self._slots)
-        labels, logits, probabilities = torch.cat(self._labels), self._logits[:count], self._probabilities[:count]
-        if not self._known:
-            torch.softmax(logits, dim=1, out=probabilities)
+        columns = [torch.cat(parts) for parts in zip(*self._columns, strict=True)]
+        known = (self._probabilities, self._logits, self._peaks)
+        probabilities, logits, peaks = (None if rows is None else rows[:count] for rows in known)
         tops = [top for top in self._tops if top is not None]
         top = Top(*map(torch.cat, zip(*tops, strict=True))) if len(tops) == len(self._tops) else None
         if len(slots) < count:
             kept = [row for row, slot in enumerate(self._slots) if slot is not None]
-            index = torch.tensor(kept, dtype=torch.int64, device=logits.device)
-            labels, logits, probabilities = labels[index], logits[index], probabilities[index]
+            index = torch.tensor(kept, dtype=torch.int64, device=self._probabilities.device)
+            columns = [column[index] for column in columns]
+            probabilities, logits, peaks = (
+                None if rows is None else rows[index] for rows in (probabilities, logits, peaks)
+            )
             top = None if top is None else top.pick(index)
         self._clear()
-        return Taken(slots, labels, logits, probabilities, top)
+        assert probabilities is not None
+        labels, label_logits, largest_logits = columns
+        return Taken(slots, labels, label_logits, largest_logits, probabilities, logits, peaks, top)

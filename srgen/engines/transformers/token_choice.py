@@ -12,7 +12,7 @@ from torch import Tensor
 from srgen.engines.base import Request, TokenLogprobs
 from srgen.method.entropy import softmax
 from srgen.method.processor import SRGenProcessor
-from srgen.method.rows import Rows, Top, largest
+from srgen.method.rows import Rows, Top, highest, largest, peaks_of
 from srgen.method.sampling import CANDIDATES, Sampler
 from srgen.method.signals import signals
 from srgen.methods.contract import Steer
@@ -55,7 +55,9 @@ class Drawn:
     top: Top | None
     """The largest logits, where they are known."""
     probabilities: Tensor | None
-    """(n, V) at temperature 1, where they are known."""
+    """(n, V) at temperature 1, where they are known; a reflection may overwrite them."""
+    peaks: Tensor | None
+    """`peaks_of` the logits."""
     sampler: Sampler
     tokens: list[int]
     """(n,)."""
@@ -71,6 +73,7 @@ class Drawn:
             self.hidden[picked],
             None if self.top is None else self.top.pick(picked),
             None if self.probabilities is None else self.probabilities[picked],
+            None if self.peaks is None else self.peaks[picked],
             self.sampler.rows(picked),
             [self.tokens[i] for i in index],
             [self.entropies[i] for i in index],
@@ -93,6 +96,7 @@ def joined(parts: list[Drawn], sampler: Sampler) -> Drawn:
         [row for part in parts for row in part.rows],
         torch.cat([part.logits for part in parts]),
         torch.cat([part.hidden for part in parts]),
+        None,
         None,
         None,
         sampler,
@@ -118,21 +122,24 @@ def draw(
     with the same noise.
     """
     monitored = any(row.request.srgen is not None or row.request.record_entropy for row in rows)
-    top = _top(rows, logits, sampler)
+    peaks = peaks_of(logits)
+    top = _top(rows, logits, sampler, peaks)
     probabilities = None
     columns = []
     if monitored:
-        probabilities, entropies = softmax(logits, sampler.temperature if sampler.tempered else 1.0)
+        temperature = sampler.temperature if sampler.tempered else 1.0
+        out = None if processor is None or sampler.tempered else processor.room(rows)
+        probabilities, entropies = softmax(logits, temperature, peaks=peaks, out=out)
         columns.append(entropies.double())
     steps = _steps(rows, logits.device)
-    columns += [column.double() for column in sampler.draw(logits, steps, top, probabilities)]
-    columns.append(_largest_logit(logits, top).isfinite().double())
+    columns += [column.double() for column in sampler.draw(logits, steps, top, probabilities, peaks)]
+    columns.append(highest(logits, top, peaks).isfinite().double())
     *rest, found, decided, finite = torch.stack(columns).tolist()
     values = rest[0] if rest else [math.nan] * len(rows)
     tokens = [int(token) if is_finite else 0 for token, is_finite in zip(found, finite, strict=True)]
     _mark_broken(rows, finite)
     untempered = None if sampler.tempered else probabilities
-    drawn = Drawn(rows, logits, hidden, top, untempered, sampler, tokens, values)
+    drawn = Drawn(rows, logits, hidden, top, untempered, peaks, sampler, tokens, values)
     drawn.redraw([i for i, is_final in enumerate(decided) if not is_final and finite[i]])
     hits = [] if processor is None else processor.triggered(rows, values)
     return drawn, [i for i in hits if not rows[i].forces]
@@ -140,14 +147,15 @@ def draw(
 
 def settle(drawn: Drawn, triggered: list[int], processor: SRGenProcessor | None) -> None:
     """Append each row's token; those that triggered reflect together, and are drawn again with the same noise."""
-    rows, logits, top = drawn.rows, drawn.logits, drawn.top
+    rows, logits, top, probabilities = drawn.rows, drawn.logits, drawn.top, drawn.probabilities
     if processor is not None and triggered:
         corrected = processor.reflect([rows[i] for i in triggered], logits[triggered])
         drawn.redraw(triggered, corrected)
+        probabilities = None
     tokens = zip(rows, drawn.tokens, strict=True)
     chosen = [row.steering.token(token) if row.steering else token for row, token in tokens]
     if processor is not None:
-        processor.commit(rows, chosen, Rows(drawn.hidden, logits, top, drawn.probabilities))
+        processor.commit(rows, chosen, Rows(drawn.hidden, logits, top, probabilities, drawn.peaks))
         if triggered:
             logits[torch.tensor(triggered, device=logits.device)] = corrected
             top = None
@@ -166,11 +174,6 @@ def _steps(rows: list[Row], device: torch.device) -> Tensor:
     return torch.tensor([len(row.tokens) for row in rows], device=device)
 
 
-def _largest_logit(logits: Tensor, top: Top | None) -> Tensor:
-    """The largest logit of each row (n,); NaN where one is."""
-    return logits.amax(dim=-1) if top is None else top.values[:, 0]
-
-
 def _mark_broken(rows: list[Row], finite: list[float]) -> None:
     """End the rows whose logits are no numbers; the others go on."""
     for row, is_finite in zip(rows, finite, strict=True):
@@ -178,12 +181,12 @@ def _mark_broken(rows: list[Row], finite: list[float]) -> None:
             row.error = f"the model's logits are not finite at token {len(row.tokens)} of the answer"
 
 
-def _top(rows: list[Row], logits: Tensor, sampler: Sampler) -> Top | None:
+def _top(rows: list[Row], logits: Tensor, sampler: Sampler, peaks: Tensor | None) -> Top | None:
     """The largest logits, where the sampler wants them; as many as the sketches will."""
     if not (sampler.all_restricted and sampler.samples):
         return None
     wanted = [row.request.srgen.sketch_top for row in rows if row.request.srgen is not None]
-    return largest(logits, max([CANDIDATES, *wanted]))
+    return largest(logits, max([CANDIDATES, *wanted]), peaks)
 
 
 def _keep_signals(rows: list[Row], chosen: list[int], logits: Tensor, top: Top | None) -> None:
