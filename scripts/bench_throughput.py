@@ -1,11 +1,12 @@
 """Tokens per second of the same prompts: `model.generate`, our engine, and the released code's way, interleaved.
 
-`python scripts/bench_throughput.py --model_path demo` decodes greedily, every row to the same length. Our engine's ways
-(plain, monitoring only, SRGen) take turns step by step, so that a drift of the machine weighs on all alike; the others
-run whole, once a repeat. Reflections come on a schedule, at the paper's rate of about 6 in 700 tokens, and seldom to
-two samples at once. Every row has a prompt of its own; with `--samples 8` eight rows share one, as in a run with
-`--average 8`. `--shape qwen2.5-7b` builds a random model of that shape on the device instead. Ratios are of CPU
-seconds on the CPU (the wall clock of a shared machine says little) and of wall seconds on CUDA.
+`python scripts/bench_throughput.py --model_path demo` decodes every row to the same length: greedily, or with
+`--sampled` as answers to score are, at temperature 0.6 and top-p 0.95. Our engine's ways (plain, monitoring only,
+SRGen) take turns step by step, so that a drift of the machine weighs on all alike; the others run whole, once a
+repeat. Reflections come on a schedule, at the paper's rate of about 6 in 700 tokens, and seldom to two samples at
+once. Every row has a prompt of its own; with `--samples 8` eight rows share one, as in a run with `--average 8`.
+`--shape qwen2.5-7b` builds a random model of that shape on the device instead. Ratios are of CPU seconds on the CPU
+(the wall clock of a shared machine says little) and of wall seconds on CUDA.
 """
 
 from __future__ import annotations
@@ -90,6 +91,9 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.cuda = arguments.device.startswith("cuda")
         self.new_tokens = arguments.new_tokens
+        self.sampling = (
+            {"do_sample": True, "temperature": 0.6, "top_p": 0.95} if arguments.sampled else {"do_sample": False}
+        )
         tokenizer: Any
         if arguments.shape:
             with torch.device(arguments.device):
@@ -120,12 +124,12 @@ class Bench:
         """transformers' own loop; no reflections."""
         ids = torch.tensor(prompts, device=self.model.device)
         mask = torch.ones_like(ids)
-        self.model.generate(ids, attention_mask=mask, max_new_tokens=self.new_tokens, do_sample=False, pad_token_id=0)
+        self.model.generate(ids, attention_mask=mask, max_new_tokens=self.new_tokens, pad_token_id=0, **self.sampling)
         return 0
 
     def requests(self, prompts: list[list[int]], config: SRGenConfig | None) -> list[Request]:
         """One request for each prompt."""
-        sampling = Sampling(do_sample=False, max_new_tokens=self.new_tokens)
+        sampling = Sampling(max_new_tokens=self.new_tokens, **self.sampling)
         return [
             Request(id=str(i), prompt=tuple(p), sampling=sampling, seed=i, srgen=config, ignore_eos=True)
             for i, p in enumerate(prompts)
@@ -220,7 +224,8 @@ def compare(bench: Bench, batch: int, arguments: argparse.Namespace) -> None:
     plain = [run.seconds(bench.cuda) for run in runs[PLAIN]]
     released = statistics.median(run.seconds(bench.cuda) for run in runs[RELEASED]) if runs[RELEASED] else math.nan
     shared = f", {arguments.samples} samples of each" if arguments.samples > 1 else ""
-    print(f"\nbatch {batch}, prompts of {bench.context} tokens{shared}, {bench.new_tokens} new each")
+    way = "sampled" if arguments.sampled else "greedy"
+    print(f"\nbatch {batch}, prompts of {bench.context} tokens{shared}, {bench.new_tokens} new each, {way}")
     print("to plain: plain engine's time / this one's, median (lowest to highest) of the repeats")
     print("| way | reflections per 1,000 | tokens/s (wall) | tokens per CPU second | to plain | to the released way |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -243,6 +248,7 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=200, help="prompt length in tokens")
     parser.add_argument("--new_tokens", type=int, default=256)
     parser.add_argument("--samples", type=int, default=1, help="rows with the same prompt")
+    parser.add_argument("--sampled", action="store_true", help="at temperature 0.6 and top-p 0.95, not greedily")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--without_generate", action="store_true", help="leave model.generate out")
     parser.add_argument("--without_tenfold", action="store_true", help="leave ten times the paper's rate out")

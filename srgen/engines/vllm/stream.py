@@ -8,15 +8,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from srgen.engines.vllm.steps import Segment
+from srgen.method.rows import Rows
 from srgen.methods.contract import Method, Steer
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The newest rows of a step: uncorrected logits (R, V) in float32 and, where contexts want them, hidden states."""
-
-    logits: Tensor
-    hidden: Tensor | None
 
 
 @dataclass(slots=True)
@@ -47,8 +40,8 @@ class Stream:
     """Positions whose rows are in the context: all before this one."""
     monitored: int = -1
     """Position of the last row that was monitored."""
-    held: Held | None = None
-    """Where the newest row is, at index `row`; it belongs to position `position`."""
+    held: Rows | None = None
+    """The newest rows of a step, uncorrected: its own is at index `row`, and belongs to position `position`."""
     row: int = 0
     position: int = -1
 

@@ -18,10 +18,10 @@ from torch import Tensor
 from srgen.engines.method_rows import MethodRows, Started
 from srgen.engines.vllm.arguments import Arguments
 from srgen.engines.vllm.steps import Segment, Step
-from srgen.engines.vllm.stream import Held, PromptSoFar, Stream
-from srgen.method.entropy import entropy
+from srgen.engines.vllm.stream import PromptSoFar, Stream
+from srgen.method.entropy import softmax
 from srgen.method.processor import Record, SRGenProcessor
-from srgen.method.rows import Rows
+from srgen.method.rows import Rows, peaks_of
 from srgen.method.signals import row_signals
 from srgen.methods.contract import Steer
 from srgen.thinking import forced_reports
@@ -111,14 +111,15 @@ class SRGenStreams:
         hidden = step.hidden[[segment.last for segment in segments]] if shifted or keep_hidden else None
         if shifted and hidden is not None:
             hidden, raw = self._methods.apply(keys, hidden, raw, [()] * len(keys))
-        entropies, tokens = self._fetch(segments, raw, step.tokens)
+        peaks = peaks_of(raw)
+        entropies, tokens = self._fetch(segments, raw, peaks, step.tokens)
         self._absorb(segments, tokens, step.hidden)
         drawn = self._newly_drawn(segments)
         triggered, corrected = self._monitor(segments, drawn, entropies, raw)
         self._keep_signals(segments, drawn, raw, triggered, corrected)
         steers = [(rows[row], self._streams[segments[row].key].steer) for row in drawn]
         self._steered = [(row, steer) for row, steer in steers if steer is not None]
-        self._hold(segments, Held(raw, hidden if keep_hidden else None) if kept else None)
+        self._hold(segments, Rows(hidden if keep_hidden else None, raw, peaks=peaks) if kept else None)
         if corrected is None and not shifted:
             return logits
         result = logits.to(torch.float32, copy=True)
@@ -161,10 +162,15 @@ class SRGenStreams:
             self._extend(str(sample.key), 0, states, sample.tokens[1:])
             stream.absorbed = len(sample.tokens) - 1
 
-    def _fetch(self, segments: Sequence[Segment], raw: Tensor, tokens: Tensor) -> tuple[list[float], list[int]]:
+    def _fetch(
+        self, segments: Sequence[Segment], raw: Tensor, peaks: Tensor | None, tokens: Tensor
+    ) -> tuple[list[float], list[int]]:
         """Entropies of the rows and ids of the step's tokens, in one transfer from the device."""
-        tau = torch.tensor([[self._streams[segment.key].temperature] for segment in segments], device=raw.device)
-        values = torch.cat([entropy(raw, tau).double(), tokens.double()]).tolist()
+        temperatures = [self._streams[segment.key].temperature for segment in segments]
+        same = len(set(temperatures)) == 1
+        tau = temperatures[0] if same else torch.tensor(temperatures, device=raw.device)[:, None]
+        entropies = softmax(raw, tau, peaks=peaks).entropies
+        values = torch.cat([entropies.double(), tokens.double()]).tolist()
         return values[: len(segments)], [int(value) for value in values[len(segments) :]]
 
     def _absorb(self, segments: Sequence[Segment], tokens: Sequence[int], hidden: Tensor) -> None:
@@ -204,14 +210,13 @@ class SRGenStreams:
         for group in groups.values():
             streams = [self._streams[segment.key] for segment in group]
             held = streams[0].held
-            assert held is not None
+            assert held is not None and held.logits is not None
             rows = [stream.row for stream in streams]
             labels = [tokens[segment.first] for segment in group]
-            known = Rows(held.hidden, held.logits)
             # Usually the batch is the same as a step ago, and its rows are passed on as they lie.
             if rows != list(range(len(held.logits))):
-                known = known.pick(torch.tensor(rows, device=held.logits.device))
-            self._processor.commit([segment.key for segment in group], labels, known)
+                held = held.pick(torch.tensor(rows, device=held.logits.device))
+            self._processor.commit([segment.key for segment in group], labels, held)
             for stream in streams:
                 stream.absorbed += 1
 
@@ -260,7 +265,7 @@ class SRGenStreams:
         triggered = [rows[hit] for hit in hits]
         return triggered, self._processor.reflect([keys[hit] for hit in hits], raw[triggered])
 
-    def _hold(self, segments: Sequence[Segment], held: Held | None) -> None:
+    def _hold(self, segments: Sequence[Segment], held: Rows | None) -> None:
         for row, segment in enumerate(segments):
             stream = self._streams[segment.key]
             stream.held, stream.row, stream.position = held, row, segment.position
