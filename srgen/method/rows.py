@@ -76,7 +76,7 @@ def highest(logits: Tensor, top: Top | None, peaks: Tensor | None) -> Tensor:
 
 def likeliest(logits: Tensor, peaks: Tensor | None) -> Tensor:
     """The argmax of each row (n, V), the lowest of ids that share the largest logit: (n,)."""
-    if peaks is None or int((peaks == peaks.amax(1, keepdim=True)).sum()) > len(peaks):
+    if peaks is None or bool(((peaks == peaks.amax(1, keepdim=True)).sum(1) > 1).any()):
         return logits.argmax(dim=1)
     groups = logits.shape[1] // GROUP
     place = peaks.argmax(1, keepdim=True)
