@@ -25,7 +25,7 @@ from transformers import AutoModelForCausalLM
 from srgen import Request, Sampling, SRGenConfig
 from srgen.engines.transformers.batched_passes import BatchedPasses
 from srgen.engines.transformers.forward import Forward
-from srgen.engines.transformers.token_choice import Row, choose_tokens
+from srgen.engines.transformers.token_choice import Row, draw, settle
 from srgen.engines.vllm import readout as vllm_readouts
 from srgen.method import readout as readouts
 from srgen.method.processor import SRGenProcessor
@@ -209,13 +209,14 @@ def test_a_step_waits_for_the_device_once(
                 if processor is not None and config is not None:
                     processor.admit(row, config, 1.0, row.prompt, states)
             sampler = sampler_of(begun)
-            choose_tokens(begun, admitted.logits, torch.stack([h[-1] for h in admitted.hidden]), sampler, processor)
+            hidden = torch.stack([h[-1] for h in admitted.hidden])
+            settle(*draw(begun, admitted.logits, hidden, sampler, processor), processor)
         for step in range(STEPS):
             host.reads, host.raised = 0, step == STEPS - 2
             done = passes.step([row.tokens[-1] for row in rows])
             assert done.logits.device.type == done.hidden.device.type == "cuda"
             assert done.logits.dtype == torch.float32
-            choose_tokens(rows, done.logits, done.hidden, sampler_of(rows), processor)
+            settle(*draw(rows, done.logits, done.hidden, sampler_of(rows), processor), processor)
             waits.append(host.reads)
         passes.remove(0)
         passes.step([rows[1].tokens[-1]])

@@ -151,20 +151,18 @@ class SketchStore(PagedStore):
         taken = self._waiting.take()
         if not taken.slots:
             return
-        rest, ids = taken.probabilities, (None if taken.top is None else taken.top.ids)
-        if ids is None:
-            exact, ids = largest(rest, self.top, taken.peaks)
-        else:
-            exact = rest.gather(1, ids)
+        _, logits, top, rest, peaks = taken.rows
+        assert rest is not None
+        exact, ids = largest(rest, self.top, peaks) if top is None else (rest.gather(1, top.ids), top.ids)
         # The largest probability gives the partition sum without another pass over the row.
         log_partitions = taken.largest_logits - exact[:, 0].log()
         stored = _float16_down(exact)
         kept = stored.to(rest.dtype)
         index = torch.tensor(taken.slots, device=rest.device)
         if self._rest_slope is not None:
-            assert taken.logits is not None
+            assert logits is not None
             kept_slope = kept * slope_of(capped_logits(kept, log_partitions, self._cap), self._cap)
-            rest_slope = (rest * slope_of(taken.logits, self._cap)).scatter_add_(1, ids, -kept_slope)
+            rest_slope = (rest * slope_of(logits, self._cap)).scatter_add_(1, ids, -kept_slope)
             self._rest_slope.index_add_(0, index, rest_slope)
         self._rest.index_add_(0, index, rest.scatter_(1, ids, exact - kept))
         self._write(

@@ -25,14 +25,8 @@ class Taken(NamedTuple):
     """(n,)."""
     largest_logits: Tensor
     """(n,)."""
-    probabilities: Tensor
-    """(n, V)."""
-    logits: Tensor | None
-    """(n, V), where they are kept."""
-    peaks: Tensor | None
-    """`peaks_of` the logits, where these are worth having."""
-    top: Top | None
-    """The largest logits, if those of all rows are known."""
+    rows: Rows
+    """Probabilities, and what else is worth having: logits where they are kept, peaks, the largest if all are known."""
 
 
 class WaitingRows:
@@ -98,19 +92,13 @@ class WaitingRows:
         slots = [slot for slot in self._slots if slot is not None]
         count = len(self._slots)
         columns = [torch.cat(parts) for parts in zip(*self._columns, strict=True)]
-        known = (self._probabilities, self._logits, self._peaks)
-        probabilities, logits, peaks = (None if rows is None else rows[:count] for rows in known)
         tops = [top for top in self._tops if top is not None]
         top = Top(*map(torch.cat, zip(*tops, strict=True))) if len(tops) == len(self._tops) else None
+        rows = Rows(None, self._logits, top, self._probabilities, self._peaks).pick(slice(count))
         if len(slots) < count:
             kept = [row for row, slot in enumerate(self._slots) if slot is not None]
             index = torch.tensor(kept, dtype=torch.int64, device=self._probabilities.device)
-            columns = [column[index] for column in columns]
-            probabilities, logits, peaks = (
-                None if rows is None else rows[index] for rows in (probabilities, logits, peaks)
-            )
-            top = None if top is None else top.pick(index)
+            columns, rows = [column[index] for column in columns], rows.pick(index)
         self._clear()
-        assert probabilities is not None
         labels, label_logits, largest_logits = columns
-        return Taken(slots, labels, label_logits, largest_logits, probabilities, logits, peaks, top)
+        return Taken(slots, labels, label_logits, largest_logits, rows)

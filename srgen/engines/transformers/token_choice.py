@@ -48,32 +48,26 @@ class Drawn:
     """A step of n rows whose tokens are drawn, and not yet theirs: a reflection may change them."""
 
     rows: list[Row]
-    logits: Tensor
-    """(n, V) float32, without any correction."""
-    hidden: Tensor
-    """(n, d)."""
-    top: Top | None
-    """The largest logits, where they are known."""
-    probabilities: Tensor | None
-    """(n, V) at temperature 1, where they are known; a reflection may overwrite them."""
-    peaks: Tensor | None
-    """`peaks_of` the logits."""
+    known: Rows
+    """Logits in float32, and hidden states; a reflection may overwrite the probabilities."""
     sampler: Sampler
     tokens: list[int]
     """(n,)."""
     entropies: list[float]
     """(n,) in nats; NaN where nobody wants them."""
 
+    @property
+    def logits(self) -> Tensor:
+        """(n, V), without any correction."""
+        assert self.known.logits is not None
+        return self.known.logits
+
     def pick(self, index: list[int]) -> Drawn:
         """Some of the rows, copied."""
         picked = torch.tensor(index, dtype=torch.int64, device=self.logits.device)
         return Drawn(
             [self.rows[i] for i in index],
-            self.logits[picked],
-            self.hidden[picked],
-            None if self.top is None else self.top.pick(picked),
-            None if self.probabilities is None else self.probabilities[picked],
-            None if self.peaks is None else self.peaks[picked],
+            self.known.pick(picked),
             self.sampler.rows(picked),
             [self.tokens[i] for i in index],
             [self.entropies[i] for i in index],
@@ -92,25 +86,14 @@ class Drawn:
 
 def joined(parts: list[Drawn], sampler: Sampler) -> Drawn:
     """Several steps as one of all their rows."""
+    hidden = [part.known.hidden for part in parts if part.known.hidden is not None]
     return Drawn(
         [row for part in parts for row in part.rows],
-        torch.cat([part.logits for part in parts]),
-        torch.cat([part.hidden for part in parts]),
-        None,
-        None,
-        None,
+        Rows(torch.cat(hidden), torch.cat([part.logits for part in parts])),
         sampler,
         [token for part in parts for token in part.tokens],
         [value for part in parts for value in part.entropies],
     )
-
-
-def choose_tokens(
-    rows: list[Row], logits: Tensor, hidden: Tensor, sampler: Sampler, processor: SRGenProcessor | None
-) -> None:
-    """Append each row's next token; logits (n, V) float32, which are kept, hidden (n, d)."""
-    drawn, triggered = draw(rows, logits, hidden, sampler, processor)
-    settle(drawn, triggered, processor)
 
 
 def draw(
@@ -139,7 +122,7 @@ def draw(
     tokens = [int(token) if is_finite else 0 for token, is_finite in zip(found, finite, strict=True)]
     _mark_broken(rows, finite)
     untempered = None if sampler.tempered else probabilities
-    drawn = Drawn(rows, logits, hidden, top, untempered, peaks, sampler, tokens, values)
+    drawn = Drawn(rows, Rows(hidden, logits, top, untempered, peaks), sampler, tokens, values)
     drawn.redraw([i for i, is_final in enumerate(decided) if not is_final and finite[i]])
     hits = [] if processor is None else processor.triggered(rows, values)
     return drawn, [i for i in hits if not rows[i].forces]
@@ -147,15 +130,15 @@ def draw(
 
 def settle(drawn: Drawn, triggered: list[int], processor: SRGenProcessor | None) -> None:
     """Append each row's token; those that triggered reflect together, and are drawn again with the same noise."""
-    rows, logits, top, probabilities = drawn.rows, drawn.logits, drawn.top, drawn.probabilities
+    rows, known, logits, top = drawn.rows, drawn.known, drawn.logits, drawn.known.top
     if processor is not None and triggered:
         corrected = processor.reflect([rows[i] for i in triggered], logits[triggered])
         drawn.redraw(triggered, corrected)
-        probabilities = None
+        known = known._replace(probabilities=None)
     tokens = zip(rows, drawn.tokens, strict=True)
     chosen = [row.steering.token(token) if row.steering else token for row, token in tokens]
     if processor is not None:
-        processor.commit(rows, chosen, Rows(drawn.hidden, logits, top, probabilities, drawn.peaks))
+        processor.commit(rows, chosen, known)
         if triggered:
             logits[torch.tensor(triggered, device=logits.device)] = corrected
             top = None
