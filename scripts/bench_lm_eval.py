@@ -1,6 +1,6 @@
 """lm-eval's own model against ours on the same questions: speed, responses, and both graders' verdicts.
 
-    .venv-plugins/bin/python scripts/bench_lm_eval.py [--questions GSM8K.jsonl] [--limit 16] [--tokens 256]
+    .venv-plugins/bin/python scripts/bench_lm_eval.py [--questions GSM8K.jsonl] [--limit 16] [--tokens 512]
 
 lm-eval answers a local task of its GSM8K kind, greedily at batch 8: with its model `hf`, and with `srgen` without
 reflections; then `python -m evaluators.gsm8k` answers the same questions with the same system prompt. lm-eval's samples
@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--questions", type=Path, default=MINI, help="JSONL with id, problem or question, and answer")
     parser.add_argument("--limit", type=int, default=16)
-    parser.add_argument("--tokens", type=int, default=256, help="per response at most")
+    parser.add_argument("--tokens", type=int, default=512, help="per response at most")
     parser.add_argument("--output", type=Path, help="folder that keeps the runs (default: a temporary one)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

@@ -13,12 +13,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all_traces", action="store_true", help="all golden traces, whole, one by one: 20 minutes")
 
 
-LONG_FILES = ("test_traces.py", "test_ray.py", "test_workers.py", "test_invariance.py")
-"""Minutes each; handed out first, so that no process is left with one at the end."""
+LONG_FILES = (
+    "test_study_running.py",
+    "test_ray.py",
+    "test_traces.py",
+    "test_resume.py",
+    "test_invariance.py",
+    "test_view_live.py",
+    "test_intervals.py",
+    "test_gpu_campaign.py",
+    "test_workers.py",
+)
+"""A minute or more each; handed out first, the longest before the others, so that no process is left with one at the
+end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+    order = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(scope="session")

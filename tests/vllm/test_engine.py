@@ -6,50 +6,27 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from srgen import Completion, Request, Sampling, SRGenConfig
+from srgen import Request, Sampling, SRGenConfig
 from srgen.chat import encode
 from srgen.demo_model import demo_folder
-from srgen.engines import EngineConfig
 from srgen.engines.transformers.engine import TransformersEngine
 from srgen.engines.vllm.engine import CPU_CACHE_BYTES, VLLMEngine
 from srgen.engines.vllm.version import installed
-from srgen.methods.slot import Slot
 
 sys.path.insert(0, str(Path(__file__).parent))
+from engines import CONFIG, ENGINE, run
 from prompts import requests
 
 pytestmark = [
     pytest.mark.model,
     pytest.mark.skipif(installed() is None, reason="vLLM is not installed: run `bash scripts/test_vllm.sh`"),
 ]
-
-# Long enough for every prompt; the few blocks force preemptions, the 64 tokens a step cut prompts into chunks.
-ENGINE = {"enforce_eager": True, "max_num_batched_tokens": 64, "block_size": 32, "num_gpu_blocks_override": 40}
-CONFIG = EngineConfig(model_path="demo", backend="vllm", dtype="float32", batch_size=8, max_model_len=768)
-
-
-@pytest.fixture(scope="module")
-def engine(demo_model: None) -> Iterator[VLLMEngine]:
-    engine = VLLMEngine.load(CONFIG, **ENGINE, disable_log_stats=False)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(scope="module")
-def transformers_engine(engine: VLLMEngine) -> TransformersEngine:
-    return TransformersEngine.load(EngineConfig(model_path="demo", device="cpu", dtype="float32", batch_size=8))
-
-
-def run(engine: VLLMEngine | TransformersEngine, work: list[Request]) -> list[Completion]:
-    found = {completion.id: completion for completion in engine.generate(work)}
-    return [found[request.id] for request in work]
 
 
 def preemptions(engine: VLLMEngine) -> int:
@@ -59,7 +36,7 @@ def preemptions(engine: VLLMEngine) -> int:
 def test_generations_and_triggers_are_those_of_the_transformers_engine(
     engine: VLLMEngine, transformers_engine: TransformersEngine
 ) -> None:
-    work = requests(max_new_tokens=160)
+    work = requests(max_new_tokens=112)
     before = preemptions(engine)
     ours = run(engine, work)
     assert preemptions(engine) > before
@@ -208,23 +185,3 @@ def test_masked_labels_exact_contexts_and_logprobs(engine: VLLMEngine, transform
         for one, other in zip(mine.reflections, theirs.reflections, strict=True):
             assert one.losses == pytest.approx(other.losses, abs=1e-2)
             assert one.delta_norm == pytest.approx(other.delta_norm, rel=1e-2)
-
-
-@pytest.mark.parametrize("srgen", [False, True], ids=["slot", "srgen+slot"])
-def test_slot_is_that_of_the_transformers_engine(
-    engine: VLLMEngine, transformers_engine: TransformersEngine, srgen: bool
-) -> None:
-    """Chunked prompts and preemptions included; the transformers engine is held against autograd in test_methods."""
-    work = [
-        replace(
-            request, methods=(Slot(times=3, lr=0.02),), srgen=request.srgen if srgen else None, record_entropy=False
-        )
-        for request in requests(max_new_tokens=48)[:8]
-    ]
-    ours, reference = run(engine, work), run(transformers_engine, work)
-    assert [completion.token_ids for completion in ours] == [completion.token_ids for completion in reference]
-    for mine, theirs in zip(ours, reference, strict=True):
-        assert mine.reports["slot"] == pytest.approx(theirs.reports["slot"], rel=1e-3)
-        assert [r.position for r in mine.reflections] == [r.position for r in theirs.reflections]
-    plain = run(engine, [replace(request, methods=(), srgen=None) for request in work])
-    assert [completion.token_ids for completion in plain] != [completion.token_ids for completion in ours]
