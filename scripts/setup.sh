@@ -18,8 +18,7 @@ mark=.venv/installed-${extras//,/-}
 wanted=$(cat pyproject.toml constraints.txt | sha256sum)
 if [ "$(cat "$mark" 2>/dev/null)" != "$wanted" ]; then
     echo "== installing ($extras)"
-    # Python compiles what it imports; pip would compile everything that it installs, which takes a minute.
-    .venv/bin/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[$extras]"
+    .venv/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[$extras]"
     echo "$wanted" >"$mark"
 fi
 .venv/bin/python -m srgen.demo_model

@@ -30,7 +30,7 @@ if [ "$(cat "$mark" 2>/dev/null)" != "$wanted" ]; then
     echo "== installing lm-eval and inspect"
     "${PYTHON:-python3}" -m venv --clear "$environment"
     pip="$environment/bin/python -m pip --disable-pip-version-check"
-    $pip install --quiet --no-compile --constraint tests/plugins/constraints.txt \
+    $pip install --quiet --constraint tests/plugins/constraints.txt \
         --editable '.[demo,inspect,lm-eval,report,server]' hypothesis pytest pytest-timeout
     # Its schemas are wanted, not its code, which asks for Python 3.12.
     $pip install --quiet --no-deps --ignore-requires-python every-eval-ever==0.3.0

