@@ -22,4 +22,5 @@ fi
 "$environment/bin/python" -m srgen.demo_model
 # Two processes of one thread each: on two cores, threads that wait for each other by spinning are slower.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec "$environment/bin/python" -m pytest -n 2 --dist loadfile tests/vllm tests/test_sharded_readout.py "$@"
+exec "$environment/bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+    tests/vllm tests/test_sharded_readout.py "$@"

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from engines import CONFIG, ENGINE
 
 from srgen.engines import EngineConfig
 from srgen.engines.transformers.engine import TransformersEngine
 from srgen.engines.vllm.engine import VLLMEngine
-
-sys.path.insert(0, str(Path(__file__).parent))
-from engines import CONFIG, ENGINE
 
 # Two cores spinning on each other's threads are many times slower than one that works.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

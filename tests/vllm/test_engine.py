@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engines import CONFIG, ENGINE, run
+from prompts import requests
 
 from srgen import Request, Sampling, SRGenConfig
 from srgen.chat import encode
@@ -18,10 +20,6 @@ from srgen.demo_model import demo_folder
 from srgen.engines.transformers.engine import TransformersEngine
 from srgen.engines.vllm.engine import CPU_CACHE_BYTES, VLLMEngine
 from srgen.engines.vllm.version import installed
-
-sys.path.insert(0, str(Path(__file__).parent))
-from engines import CONFIG, ENGINE, run
-from prompts import requests
 
 pytestmark = [
     pytest.mark.model,

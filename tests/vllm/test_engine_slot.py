@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from engines import run
+from prompts import requests
 
 from srgen.engines.transformers.engine import TransformersEngine
 from srgen.engines.vllm.engine import VLLMEngine
 from srgen.engines.vllm.version import installed
 from srgen.methods.slot import Slot
-
-sys.path.insert(0, str(Path(__file__).parent))
-from engines import run
-from prompts import requests
 
 pytestmark = [
     pytest.mark.model,
