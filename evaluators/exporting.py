@@ -10,6 +10,7 @@ from pathlib import Path
 from evaluators.analysis.loading import load_summary
 from evaluators.analysis.summary import summary_of
 from evaluators.analysis.summary_rows import Summary
+from evaluators.exchange.folders import folder_for
 from evaluators.exchange.writers import every_eval_ever, hub_results, inspect_log, lm_eval, tables
 from evaluators.grading import GradingPool
 from evaluators.records.reading import Run, read_run
@@ -59,17 +60,17 @@ def export(directory: Path, name: str, output: Path | None) -> list[Path]:
 
 def _through(writer: Writer, run: Run, summary: Summary, folder: Path, name: str = "") -> list[Path]:
     """Write into a temporary folder beside the files' place, then move them there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".exporting.", dir=folder))
-    try:
-        written = []
-        for path in writer(run, summary, partial / name if name else partial):
-            place = folder / path.relative_to(partial)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            written.append(path.replace(place))
-        return written
-    finally:
-        shutil.rmtree(partial)
+    with folder_for(folder):
+        partial = Path(tempfile.mkdtemp(prefix=".exporting.", dir=folder))
+        try:
+            written = []
+            for path in writer(run, summary, partial / name if name else partial):
+                place = folder / path.relative_to(partial)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                written.append(path.replace(place))
+            return written
+        finally:
+            shutil.rmtree(partial)
 
 
 def _parser() -> Parser:

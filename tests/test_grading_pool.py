@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +122,25 @@ def test_an_interrupt_in_the_terminal_leaves_the_workers_alone() -> None:
         os.kill(pid, signal.SIGINT)
         assert pool.submit("1", "1", "latex").result().status == "correct"
         assert pid_of_worker(pool) == pid
+
+
+def test_killed_while_a_process_starts_its_thread_ends_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    ready = select.select
+
+    def slow(*waited: Any) -> Any:
+        found = ready(*waited)
+        time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(select, "select", slow)
+    pool = GradingPool(workers=1)
+    future = pool.submit("7", "7", "integer")
+    time.sleep(0.1)
+    pool.kill()
+    assert future.result(timeout=10).status == "timeout"
+    assert not failures
 
 
 def test_kill_ends_everything_at_once() -> None:

@@ -18,6 +18,7 @@ import yaml
 from evaluators.analysis.summary import summarise_run
 from evaluators.analysis.summary_rows import Summary
 from evaluators.benchmarks.benchmark import Question
+from evaluators.exchange.folders import folder_for
 from evaluators.exchange.generation import Generation, Source
 from evaluators.exchange.golds import GoldCheck
 from evaluators.exchange.matching import Matcher
@@ -73,15 +74,15 @@ def whole_folder(directory: Path) -> Iterator[Path]:
     """
     if directory.exists():
         raise ConfigError(f"{directory} exists; choose another --run_name, or delete it")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    try:
-        yield partial
-        partial.chmod(0o755)
-        partial.rename(directory)
-    except BaseException:
-        shutil.rmtree(partial)
-        raise
+    with folder_for(directory.parent):
+        partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        try:
+            yield partial
+            partial.chmod(0o755)
+            partial.rename(directory)
+        except BaseException:
+            shutil.rmtree(partial)
+            raise
 
 
 class ImportedRun:

@@ -104,7 +104,7 @@ class GradingPool:
             self._stopped = True
             processes = list(self._processes.values())
         for process in processes:
-            process.kill()
+            process.end()
         self.close()
 
     def __enter__(self) -> Self:

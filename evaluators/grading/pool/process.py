@@ -81,9 +81,13 @@ class GradingProcess:
         """Whether the process still runs."""
         return self._process.poll() is None
 
-    def kill(self) -> None:
-        """End the process at once."""
+    def end(self) -> None:
+        """End the process at once, from any thread: one that waits for its reply gets none."""
         self._process.kill()
+
+    def kill(self) -> None:
+        """End the process at once, and close the way to it: only for the thread that asks it."""
+        self.end()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
