@@ -244,6 +244,31 @@ def test_the_keyboard_walks(visit: Visit) -> None:
     assert "No question holds that" in visit.text()
 
 
+def test_a_key_right_after_the_help_is_closed_is_heard(visit: Visit) -> None:
+    page = visit.at(address("q0"))
+    page.keyboard.press("?")
+    assert page.is_visible("dialog")
+    slash = 'document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true}))'
+    # In one go, so that no frame is drawn between the two: until then the focus is in the closed dialog.
+    page.evaluate(f"document.getElementById('keys').close(); {slash}")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.keyboard.press("Escape")
+
+
+def test_what_is_typed_into_the_search_stays_when_another_page_is_drawn(visit: Visit) -> None:
+    page = visit.at(address("q0"))
+    page.keyboard.press("/")
+    page.keyboard.type("half a")
+    page.evaluate(f"location.hash = '{address('q1')}'")
+    visit.settled()
+    assert visit.text("h1").startswith("q1")
+    assert page.input_value("#search") == "half a"
+    page.keyboard.press("Escape")
+    page.evaluate(f"location.hash = '{address('q0')}'")
+    visit.settled()
+    assert page.input_value("#search") == ""
+
+
 def test_an_address_opens_cold_and_a_wrong_one_says_so(browser: Any, report: Path) -> None:
     opened = Visit(browser, report.as_uri() + address("q0", run=1, sample=0, beside=0))
     assert opened.page.locator("mark.parting").count() == 2

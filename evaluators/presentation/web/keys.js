@@ -22,7 +22,8 @@ export function listen(keys, help, search) {
       if (document.activeElement === search) search.blur();
       return;
     }
-    if (event.target.closest("input, select, textarea, dialog")) return;
+    // A dialog that was just closed holds the focus until the next frame.
+    if (event.target.closest("input, select, textarea, dialog[open]")) return;
     if (event.key === "?") sheet.showModal();
     else if (event.key === "/") search.focus();
     else if (keys()[event.key]) go(keys()[event.key]);

@@ -71,7 +71,7 @@ async function show() {
   main.setAttribute("aria-busy", "false");
   main.dataset.shown = hash;
   document.title = `${page.title} \u00b7 SRGen`;
-  search.value = address().get("find") ?? "";
+  if (document.activeElement !== search) search.value = address().get("find") ?? "";
   search.parentElement.hidden = source.live && !address().getAll("runs").length;
   announce(page.title);
   page.shown?.();
