@@ -117,6 +117,26 @@ def test_what_is_new_is_filled_in_and_nothing_else_is_drawn_anew(tmp_path: Path)
         assert visit.complaints == []
 
 
+def test_the_plots_stay_open_when_something_new_is_shown(tmp_path: Path) -> None:
+    golds = {"q0": "1", "q1": "2"}
+    told = [sample(key, index, gold, gold) for key, gold in golds.items() for index in range(2)]
+    for name in "ab":
+        summarise(write_run(tmp_path / name, told, golds, k=2, srgen=name == "b"), first_words)
+    growing = write_run(tmp_path / "c", told[:3], golds, k=2, srgen=True)
+    with served(tmp_path) as url, chromium() as browser:
+        visit = Visit(browser, f"{url}#runs=a&runs=b&runs=c")
+        visit.page.click(".plots summary")
+        visit.page.evaluate("window.first = document.querySelector('.plots')")
+        with (growing / "samples.jsonl").open("a") as journal:
+            journal.write(json.dumps(sample("q1", 1, "7", "2").to_json()) + "\n")
+        deadline = time.monotonic() + 60
+        while visit.page.evaluate("window.first.isConnected"):
+            assert time.monotonic() < deadline, "nothing new was shown"
+            visit.page.wait_for_timeout(50)
+        visit.page.wait_for_selector(".plots[open] > figure, .plots[open] > p", timeout=10_000)
+        assert visit.complaints == []
+
+
 @pytest.mark.slow
 @pytest.mark.model
 def test_the_embedded_benchmark_is_watched_with_the_embedded_model(demo_model: None, tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ export async function setPage(context) {
     verdicts.replaceChildren(...pairs.map((pair) => verdict(pair, contents)));
     runs.replaceChildren(runsTable(contents, pairs));
     showMatrix(contents, mainPair(pairs));
-    below.replaceChildren(...more(contents, pairs, documents));
+    const opened = below.querySelector(".plots")?.open ?? false;
+    below.replaceChildren(...more(contents, pairs, documents, opened));
   };
   const compareOrSayWhyNot = async () => {
     try {
@@ -123,7 +124,7 @@ function runsTable(contents, pairs) {
   return make("div", {}, table(heads, [...lines, ...differences], { label: "runs", class: "runs" }), remarks.length ? make("ul", { class: "remarks" }, remarks) : null);
 }
 
-function more(contents, pairs, documents) {
+function more(contents, pairs, documents, opened) {
   const curves = new Map();
   for (const pair of pairs) {
     for (const [run, points] of Object.entries(pair.curves ?? {})) if (points?.length) curves.set(Number(run), points);
@@ -134,7 +135,7 @@ function more(contents, pairs, documents) {
   return [
     lines.length ? make("div", {}, make("h2", {}, "Accuracy against tokens"), make("p", { class: "note" }, "The majority of K samples, for as many K as there are."), curvesChart(lines)) : null,
     remarks.length ? make("div", {}, make("h2", {}, "To be read beside it"), make("ul", {}, remarks.map((remark) => make("li", {}, remark)))) : null,
-    pairs.some((pair) => pair.metrics?.length > 1) ? plots(documents) : null,
+    pairs.some((pair) => pair.metrics?.length > 1) ? plots(documents, opened) : null,
   ].filter(Boolean);
 }
 
@@ -145,8 +146,8 @@ function remarksOf(contents, pairs) {
   return [...whose].map(([remark, names]) => (names.length < pairs.length ? `${names.join(", ")}: ${remark}` : remark));
 }
 
-function plots(documents) {
-  const details = make("details", { class: "plots" }, make("summary", {}, "More plots"));
+function plots(documents, open) {
+  const details = make("details", { class: "plots", open }, make("summary", {}, "More plots"));
   details.addEventListener("toggle", async () => {
     if (details.childElementCount > 1) return;
     const waiting = make("p", {}, "Drawing\u2026");
