@@ -104,7 +104,7 @@ class ScriptedEngine:
         return [f"<{token}>" for token in token_ids]
 
     def close(self) -> None:
-        print("closed", flush=True)
+        print(f"closed {time.monotonic()}", flush=True)
 
     def _accident(self, request: Request, rows: int) -> None:
         if request.id in self.script.deadly:

@@ -111,7 +111,7 @@ class _Stopped(BaseException):
 
 
 class _Feed:
-    """The engine's source of requests, and the worker's ear: the engine asks after every step."""
+    """The engine's source of requests, and the worker's ear."""
 
     def __init__(self, inbox: SimpleQueue[Order], send: Callable[[Report], None], tokens: Callable[[], int]) -> None:
         """`tokens` says how many tokens the samples in flight have."""
@@ -138,6 +138,15 @@ class _Feed:
     def finish(self, completion: Completion) -> Request:
         """The completion's request, which is no longer running."""
         return self._running.pop(completion.id)
+
+    def after_step(self) -> None:
+        """The engine has made a step: hear what was ordered meanwhile, and say that the worker lives.
+
+        An engine whose places are all taken asks for no request before a row ends, which may take minutes. Until then
+        a worker with nothing to do would wait for what it could take over from this one.
+        """
+        self._listen()
+        self.beat()
 
     def restart(self) -> None:
         """The rows in flight are lost: they are handed out again, first."""
@@ -179,7 +188,7 @@ def serve(load: EngineFactory, inbox: SimpleQueue[Order], send: Callable[[Report
     engine = load()
     # Not every engine sees its samples grow: an endpoint gives each as a whole.
     feed = _Feed(inbox, send, lambda: getattr(engine, "tokens_in_flight", 0))
-    engine.on_step = feed.beat
+    engine.on_step = feed.after_step
     send(Ready(engine.batch_size))
     with suppress(_Stopped):
         while True:
