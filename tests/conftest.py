@@ -14,9 +14,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 LONG_FILES = (
+    "test_traces.py",
     "test_study_running.py",
     "test_ray.py",
-    "test_traces.py",
     "test_resume.py",
     "test_invariance.py",
     "test_view_live.py",
