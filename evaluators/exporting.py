@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -60,17 +59,14 @@ def export(directory: Path, name: str, output: Path | None) -> list[Path]:
 
 def _through(writer: Writer, run: Run, summary: Summary, folder: Path, name: str = "") -> list[Path]:
     """Write into a temporary folder beside the files' place, then move them there."""
-    with folder_for(folder):
-        partial = Path(tempfile.mkdtemp(prefix=".exporting.", dir=folder))
-        try:
-            written = []
-            for path in writer(run, summary, partial / name if name else partial):
-                place = folder / path.relative_to(partial)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                written.append(path.replace(place))
-            return written
-        finally:
-            shutil.rmtree(partial)
+    with folder_for(folder), tempfile.TemporaryDirectory(prefix=".exporting.", dir=folder) as temporary:
+        partial = Path(temporary)
+        written = []
+        for path in writer(run, summary, partial / name if name else partial):
+            place = folder / path.relative_to(partial)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            written.append(path.replace(place))
+        return written
 
 
 def _parser() -> Parser:

@@ -55,10 +55,14 @@ class Visit:
 
     def settled(self) -> None:
         """Wait until the page is drawn."""
+        self.until("document.getElementById('page')?.dataset.shown === location.hash", "the page was not drawn")
+
+    def until(self, expression: str, otherwise: str, seconds: float = 30) -> None:
+        """Wait until an expression is true in the page; after that time fail with the words `otherwise`."""
         # Asked from here: the page's own policy forbids the evaluation that waiting inside it takes.
-        deadline = time.monotonic() + 30
-        while not self.page.evaluate("document.getElementById('page')?.dataset.shown === location.hash"):
-            assert time.monotonic() < deadline, "the page was not drawn"
+        deadline = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < deadline, otherwise
             self.page.wait_for_timeout(20)
 
     def press(self, key: str) -> None:

@@ -129,10 +129,7 @@ def test_the_plots_stay_open_when_something_new_is_shown(tmp_path: Path) -> None
         visit.page.evaluate("window.first = document.querySelector('.plots')")
         with (growing / "samples.jsonl").open("a") as journal:
             journal.write(json.dumps(sample("q1", 1, "7", "2").to_json()) + "\n")
-        deadline = time.monotonic() + 60
-        while visit.page.evaluate("window.first.isConnected"):
-            assert time.monotonic() < deadline, "nothing new was shown"
-            visit.page.wait_for_timeout(50)
+        visit.until("!window.first.isConnected", "nothing new was shown", seconds=60)
         visit.page.wait_for_selector(".plots[open] > figure, .plots[open] > p", timeout=10_000)
         assert visit.complaints == []
 

@@ -131,7 +131,7 @@ class Engine(Protocol):
     batch_size: int
     """Places in the batch; may be lowered between two calls of `generate`, after running out of memory, say."""
     on_step: Callable[[], None]
-    """Called after every decoding step, as a sign of life; does nothing until the caller sets it."""
+    """Called after every decoding step; does nothing until the caller sets it. What it raises ends `generate`."""
 
     def generate(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         """Yield one completion per request the moment its row ends, in any order.
