@@ -106,6 +106,8 @@ class Dispatcher:
         self._request_of = request_of
         self._clock = clock
         self._workers: dict[str, _Worker] = {}
+        self._failing: dict[Crew, SRGenError] = {}
+        """Crews that end with this step, and why."""
         self.news: list[str] = []
         """What has happened to workers; whoever shows it empties the list."""
 
@@ -132,6 +134,10 @@ class Dispatcher:
         for name in self._silent():
             self._fleet.kill(name)
             finished += self._lose(name, f"said nothing for {self._workers[name].crew.silence:g} seconds")
+        # Only now: what its workers said in the same moment has been heard, and who said a last word is not killed.
+        for crew, failure in self._failing.items():
+            self._fail(crew, failure)
+        self._failing.clear()
         for crew in self._crews:
             self._hand_out(crew)
         return finished
@@ -163,7 +169,7 @@ class Dispatcher:
                     return self._lose(name, reason)
                 self._forget(name)
                 scheduler.lose(name)
-                self._fail(worker.crew, ConfigError(reason))
+                self._failing.setdefault(worker.crew, ConfigError(reason))
         return []
 
     def _staff(self, crew: Crew) -> None:
@@ -225,7 +231,7 @@ class Dispatcher:
         replaced = any(place.name == name for place in crew.places())
         self.news.append(f"worker {name} is gone ({reason}); {'another takes its place' if replaced else 'given up'}")
         if not crew.places() and not any(other.crew is crew for other in self._workers.values()):
-            self._fail(
+            self._failing.setdefault(
                 crew,
                 SRGenError(f"no worker gets as far as generating; the last one's word: {reason} (see the run's logs)"),
             )
