@@ -223,7 +223,8 @@ def test_a_client_that_leaves_frees_its_row(stream: bool) -> None:
         with httpx.Client(timeout=1.0) as http:
             if stream:
                 with http.stream("POST", f"{url}/v1/chat/completions", json=LONG | {"stream": True}) as answer:
-                    next(answer.iter_lines())
+                    lines = answer.iter_lines()
+                    next(lines)  # kept: the connection is closed as soon as nobody holds its iterator
                     assert wait_until(lambda: batcher.running == 1)
             else:
                 with pytest.raises(httpx.ReadTimeout):
