@@ -11,9 +11,8 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.benchmark import AnswerFormat, Question
 from evaluators.benchmarks.data_config import DataConfig
 from evaluators.benchmarks.own_questions import settled
 from evaluators.benchmarks.questions import load_rows, parse_rows
@@ -23,16 +22,14 @@ from evaluators.exchange.generation import Source
 from evaluators.exchange.imported_run import ImportedRun, ImportOptions, whole_folder
 from evaluators.exchange.matching import Matcher
 from evaluators.exchange.readers.plain import column_map
-from evaluators.grading import GRADING_VERSION
+from evaluators.exchange.record import record_of
 from evaluators.grading.pool.flags import add_grading_flags, grading_pool
 from evaluators.presentation.run_table import final_table
 from evaluators.presentation.source_verdicts import disagreements
-from evaluators.records.provenance import provenance, questions_hash
 from evaluators.records.reading import read_run
 from evaluators.records.source_verdicts import read_source_verdicts
-from evaluators.settings.run_config import ModelConfig, RunConfig, check_run_name
+from evaluators.settings.run_config import check_run_name
 from srgen.command_line import Parser, called, command
-from srgen.config import Sampling
 from srgen.errors import ConfigError
 from srgen.methods.registry import SRGEN, named
 
@@ -53,11 +50,12 @@ def import_run(options: argparse.Namespace) -> Path:
     source = open_source(options.source, options.format, reader)
     data, questions, matcher = _questions(options)
     with grading_pool(options) as pool:
-        run = ImportedRun(source, questions, matcher, pool, _choices(options))
+        run = ImportedRun(source, questions, matcher, pool, _choices(options, source))
         directory = _directory(options, source, data)
         with whole_folder(directory) as folder:
             run.write_samples(folder)
-            run.finish(folder, _record(options, source, data, run))
+            names = {"model": _model(options, source), "method": _method(options, source)}
+            run.finish(folder, record_of(source, run, path=options.source, data=data, **names))
         _tell(directory, source, run, matcher)
     return directory
 
@@ -83,7 +81,7 @@ def _questions(options: argparse.Namespace) -> tuple[DataConfig, list[Question],
     return settled(benchmark, asked, questions), questions, Matcher(questions, rows)
 
 
-def _choices(options: argparse.Namespace) -> ImportOptions:
+def _choices(options: argparse.Namespace, source: Source) -> ImportOptions:
     if options.average is not None and options.average < 1:
         raise ConfigError(f"--average must be at least 1, not {options.average}")
     return ImportOptions(
@@ -91,7 +89,14 @@ def _choices(options: argparse.Namespace) -> ImportOptions:
         first_sample=options.first_sample,
         skip_unknown=options.skip_unknown,
         only_answered=options.only_answered,
+        answer_format=options.answer_format or _told_format(source),
     )
+
+
+def _told_format(source: Source) -> AnswerFormat:
+    """Where the source's own settings say that answers are."""
+    told = (source.settings.get("run") or {}).get("data") or {}
+    return "tags" if told.get("answer_format") == "tags" else "free"
 
 
 def _directory(options: argparse.Namespace, source: Source, data: DataConfig) -> Path:
@@ -120,30 +125,6 @@ def _method(options: argparse.Namespace, source: Source) -> str:
     return str(options.method or kept)
 
 
-def _record(options: argparse.Namespace, source: Source, data: DataConfig, run: ImportedRun) -> dict[str, Any]:
-    """config.yaml: as of any run, but with the settings that the source kept, and `imported`."""
-    kept = dict(source.settings.get("run") or {})
-    config = RunConfig(
-        model=ModelConfig(model_path=_model(options, source)),
-        data=data,
-        sampling=Sampling(),
-        average=run.samples_per_question(),
-    )
-    record = provenance(config, run.kept(), GRADING_VERSION)
-    del record["hardware"]  # of the machine that imports, which generated nothing
-    record["run"] |= {"sampling": kept.get("sampling") or {}, "srgen": kept.get("srgen"), "seed": kept.get("seed", 0)}
-    record["run"] |= {"methods": kept["methods"]} if kept.get("methods") else {}
-    record["questions_hash"] = questions_hash(run.kept())
-    record["imported"] = {
-        "source": str(options.source),
-        "format": source.format,
-        "method": _method(options, source),
-        "without_token_counts": run.tally.without_tokens,
-        "without_finish_reason": run.tally.without_reason,
-    }
-    return record
-
-
 def _tell(directory: Path, source: Source, run: ImportedRun, matcher: Matcher) -> None:
     """Print the run's table, both graders' verdicts, and everything that was left out or is not known."""
     print(final_table(run.summary))
@@ -170,6 +151,11 @@ def _notes(run: ImportedRun, matcher: Matcher) -> list[str]:
         notes.append(f"{tally.without_tokens} samples come without token counts and count 0 tokens in the costs")
     if tally.without_reason:
         notes.append(f"{tally.without_reason} samples do not say why they ended; none of them counts as cut off")
+    if tally.tagged:
+        notes.append(
+            f"{tally.tagged} responses have an answer in <answer> tags, which were not read; to read them, delete the "
+            "folder and import again with --answer_format tags"
+        )
     return notes
 
 
@@ -188,6 +174,11 @@ def _parser() -> Parser:
     parser.add_argument("--model", help="the model that generated (default: what the source says)")
     parser.add_argument("--method", help="the method's name in tables (default: what the source says, else base)")
     parser.add_argument("--columns", help="plain tables: COLUMN=NAME,... for columns with other names")
+    parser.add_argument(
+        "--answer_format",
+        choices=("free", "tags"),
+        help="where answers are (default: what the source says, else free)",
+    )
     parser.add_argument("--verdicts_of", metavar="NAME", help="lm-eval's filter, inspect's scorer, lighteval's metric")
     parser.add_argument("--average", type=int, metavar="K", help="samples per question (default: the most there are)")
     parser.add_argument("--first_sample", type=int, default=0, help="index of a question's first sample (default: 0)")

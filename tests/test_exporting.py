@@ -12,6 +12,7 @@ from synthetic_runs import drawn_run, sample, write_run
 
 from evaluators.exporting import main as export
 from evaluators.importing import main as bring
+from evaluators.records.reading import read_run
 from evaluators.rescore import main as rescore
 
 ROUND_TRIPS = {
@@ -67,6 +68,42 @@ def test_a_failed_sample_and_half_a_surrogate_come_back(tmp_path: Path) -> None:
         assert bring([str(tmp_path / name / out), *arguments, "--average", "3"]) == 0
         counts = summary(tmp_path / "aime-2024" / "m" / name)
         assert (counts["failed"], counts["missing"], counts["answered"]) == ("1", "1", "1"), name
+
+
+@pytest.mark.parametrize("name", [*ROUND_TRIPS, "as it is"])
+def test_answers_in_tags_come_back(name: str, tmp_path: Path) -> None:
+    """With thoughts that the prompt had begun, and thoughts that an endpoint gave apart."""
+    responses = {
+        "opened": (
+            "2 + 3</think><answer>5</answer>",
+            {"opening": "<think>", "tag_tokens": {"think": 5, "refine": 0, "answer": 1}},
+        ),
+        "apart": ("<answer>5</answer>", {"reasoning": "2 + 3", "methods": {"slot": {"loss": 0.5}}}),
+        "untagged": ("it is \\boxed{5}", {}),
+    }
+    samples = [sample(key, 0, None, "5", response=text, **own) for key, (text, own) in responses.items()]
+    run = write_run(tmp_path / "run", samples, dict.fromkeys(responses, "5"), k=1)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["run"]["data"]["answer_format"] = "tags"
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert rescore([str(run)]) == 0
+    out = tmp_path / ROUND_TRIPS.get(name, "run")
+    if name in ROUND_TRIPS:
+        assert export([str(run), "--to", name, "-o", str(out)]) == 0
+    told = [] if name in ("inspect", "as it is") else ["--answer_format", "tags"]
+    names = ["--model", "tiny", "--run_name", "here", *told]
+    assert bring([str(out), "--questions_from", str(run), "--output_dir", str(tmp_path / "in"), *names]) == 0
+    there, here = read_run(run), read_run(tmp_path / "in" / "aime-2024" / "tiny" / "here")
+    assert [s.status for s in here.samples.values()] == ["correct", "correct", "no_answer"]
+    assert {key: (s.opening, s.reasoning) for key, s in here.samples.items()} == {
+        key: (s.opening, s.reasoning) for key, s in there.samples.items()
+    }
+    if name not in ("jsonl", "csv", "parquet"):
+        assert [(s.tag_tokens, s.methods) for s in here.samples.values()] == [
+            (s.tag_tokens, s.methods) for s in there.samples.values()
+        ]
+    assert rescore([str(here.directory)]) == 0
+    assert read_run(here.directory).samples == here.samples
 
 
 def test_an_inspect_log_holds_what_its_reader_asks_for(run: Path, tmp_path: Path) -> None:

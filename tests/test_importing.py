@@ -11,14 +11,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from synthetic_runs import drawn_run, lines
 
+from evaluators.analysis.configurations import configuration_notes
 from evaluators.analysis.summary_rows import read_summary
 from evaluators.benchmarks.benchmark import Question
+from evaluators.compare import compare_pairs
 from evaluators.compare import main as compare
 from evaluators.exchange.generation import Generation
 from evaluators.exchange.matching import Matcher, row_hash
 from evaluators.importing import main
+from evaluators.presentation.comparison_remarks import remarks
+from evaluators.records.provenance import questions_hash
 from evaluators.records.reading import read_run
 from evaluators.report import main as report
 from evaluators.rescore import main as rescore
@@ -149,6 +154,18 @@ def test_a_question_inside_a_longer_text_is_found() -> None:
     assert found(keys=(row_hash(DATA[2]),)) == "2"
 
 
+def test_among_questions_of_the_same_text_the_identifier_decides() -> None:
+    text = "What is three and four together?"
+    questions = [Question(id=f"q-{n}", prompt=text, gold="7", kind="integer") for n in range(3)]
+    matcher = Matcher(questions)
+    for keys, expected in {("q-1",): "q-1", ("q-2",): "q-2", ("another",): "q-0", (): "q-0"}.items():
+        for asked in (text, f"Solve: {text}"):
+            found = matcher.question_of(Generation(where="", response="", question=asked, keys=keys))
+            assert found is not None
+            assert found.id == expected
+    assert matcher.by_id_alone == 0
+
+
 def lm_eval_row(number: int, responses: list[str], name: str, right: float) -> dict[str, Any]:
     return {
         "doc_id": number,
@@ -274,6 +291,63 @@ def test_a_journal_of_another_machine_gives_the_same_metrics(tmp_path: Path) -> 
     for name in ("summary.csv", "questions.csv"):
         there = (run / name).read_text().replace("abc", str(read_run(here).config["questions_hash"]))
         assert (here / name).read_text() == there
+
+
+def test_the_record_says_what_the_source_says_and_no_more(tmp_path: Path, bring: Callable[..., Path]) -> None:
+    source = file(tmp_path, "a.jsonl", '{"id": "g-0", "response": "\\\\boxed{7}", "reasoning_content": "3 + 4"}\n')
+    run = read_run(bring(source, "--method", "theirs"))
+    assert run.config["run"]["model"] == {"model_path": "m"}
+    assert not run.config["run"]["data"].keys() & {"system_prompt", "prompt_role", "prefix", "few_shot"}
+    assert not run.config.keys() & {"versions", "hardware", "git_commit"}
+    assert "sympy" in run.config["imported"]["versions"]  # of what graded it here
+    assert next(iter(run.samples.values())).reasoning == "3 + 4"
+
+
+def test_a_journal_of_another_machine_keeps_its_surroundings(tmp_path: Path) -> None:
+    run = drawn_run(tmp_path / "there", questions=2, k=1)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config |= {"versions": {"torch": "9.9"}, "hardware": {"gpus": ["A100"]}, "git_commit": "abc"}
+    config["run"]["model"]["dtype"] = "float16"
+    config["run"]["data"] |= {"system_prompt": "Solve it.", "eval_samples": 2}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    arguments = ["--questions_from", str(run), "--output_dir", str(tmp_path / "results"), "--run_name", "here"]
+    assert main([str(run), *arguments]) == 0
+    here = tmp_path / "results" / "aime-2024" / "tiny-1B" / "here"
+    assert configuration_notes(run, here) == configuration_notes(here, run) == []
+    kept = read_run(here).config
+    assert {name: kept[name] for name in ("versions", "hardware", "git_commit")} == {
+        name: config[name] for name in ("versions", "hardware", "git_commit")
+    }
+
+
+def test_a_comparison_says_what_an_import_does_not_tell(tmp_path: Path) -> None:
+    ours = drawn_run(tmp_path / "there", questions=2, k=1)
+    config = yaml.safe_load((ours / "config.yaml").read_text())
+    config["questions_hash"] = questions_hash(read_run(ours).questions)
+    (ours / "config.yaml").write_text(yaml.safe_dump(config))
+    rows = [{"id": key[0], "response": item.response} for key, item in read_run(ours).samples.items()]
+    source = file(tmp_path, "a.jsonl", lines(rows))
+    places = ["--questions_from", str(ours), "--output_dir", str(tmp_path / "results"), "--run_name", "here"]
+    assert main([str(source), *places, "--model", "tiny-1B"]) == 0
+    here = tmp_path / "results" / "aime-2024" / "tiny-1B" / "here"
+    assert rescore([str(ours)]) == 0
+    notes = remarks(compare_pairs([here, ours])[0])
+    told = [note for note in notes if "first run" in note]
+    assert "the sampling of the first run is not known" in told
+    untold = "the prompt, the model's settings, the device, the libraries' versions, the hardware, the commit"
+    assert f"the first run is imported; not known of it: {untold}" in told
+    assert not any("besides the method" in note for note in notes)
+
+
+def test_tags_that_nobody_reads_are_told(tmp_path: Path, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = '{"id": "g-0", "response": "<think>3 + 4</think><answer>7</answer>"}\n'
+    source = file(tmp_path, "a.jsonl", row)
+    place = ["--benchmark", "gsm8k", "--dataset_path", str(dataset), "--output_dir", str(tmp_path), "--model", "m"]
+    assert main([str(source), *place, "--run_name", "free"]) == 0
+    assert "1 responses have an answer in <answer> tags, which were not read" in capsys.readouterr().err
+    assert main([str(source), *place, "--run_name", "tags", "--answer_format", "tags"]) == 0
+    assert "tags" not in capsys.readouterr().err
+    assert statuses(tmp_path / "gsm8k-questions" / "m" / "tags")["g-0", 0] == "correct"
 
 
 BAD = {

@@ -197,7 +197,10 @@ def _settings(base: Summary, other: Summary) -> list[str]:
         )
     if base.model != other.model:
         notes.append(f"the models differ: {base.model} and {other.model}")
-    if base.sampling != other.sampling:
+    silent = [which for which, run in (("first", base), ("second", other)) if not run.sampling]
+    if silent:
+        notes.append(f"the sampling of the {' and the '.join(silent)} run is not known")
+    elif base.sampling != other.sampling:
         notes.append(f"the sampling differs: {base.sampling} and {other.sampling}")
     return notes
 

@@ -26,6 +26,15 @@ APART = (
     "model.model_path",
 )
 """The method, which is meant to differ, and what a comparison checks or says by itself."""
+_TOLD = {
+    "data.system_prompt": "the prompt",
+    "model.dtype": "the model's settings",
+    "execution.device": "the device",
+    "versions": "the libraries' versions",
+    "hardware": "the hardware",
+    "git_commit": "the commit",
+}
+"""What a run tells of itself, by one of the settings that belong to it."""
 
 
 def configuration_notes(base: Path, other: Path) -> list[str]:
@@ -43,11 +52,27 @@ def configuration_differences(base: Mapping[str, Any], other: Mapping[str, Any])
     first, second = (
         {**_settings(run, config), **_surroundings(config)} for run, config in zip(runs, (base, other), strict=True)
     )
-    return [
+    names = tuple(dict.fromkeys([*first, *second]))
+    notes = [
         f"besides the method, {_title(name)} differs: {_shown(first, name)} and {_shown(second, name)}"
-        for name in dict.fromkeys([*first, *second])
-        if first.get(name) != second.get(name)
+        for name in names
+        if first.get(name) != second.get(name) and _told(base, name) and _told(other, name)
     ]
+    for which, config in (("first", base), ("second", other)):
+        untold = [title for name, title in _TOLD.items() if not _told(config, name)]
+        if untold:
+            notes.append(f"the {which} run is imported; not known of it: {', '.join(untold)}")
+    return notes
+
+
+def _told(config: Mapping[str, Any], name: str) -> bool:
+    """Whether a run says this of itself; one that was imported may not."""
+    part, _, rest = name.partition(".")
+    if "imported" not in config:
+        return True
+    if part in {"data", "model"}:
+        return rest.partition(".")[0] in config["run"][part]
+    return part in config["run"] or part in config
 
 
 def _settings(run: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 FinishReason = Literal["stop", "length", "error"]
 
+OWN = ("reasoning", "opening", "tag_tokens", "methods")
+"""Fields of `Sample` that a source has only where it was written from a run of ours (`reasoning` also elsewhere)."""
 _CUT_OFF = frozenset({"length", "max_tokens", "max_length", "model_length", "truncated"})
 
 
@@ -40,6 +42,8 @@ class Generation:
     """The source's own verdict; None where it has none."""
     answer: str | None = None
     """The answer that the source extracted."""
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Sample` as they are, of those in `OWN`."""
 
 
 @dataclass(slots=True)
@@ -51,9 +55,14 @@ class Source:
     """Read as they are asked for; the other fields may grow until the last one."""
     model: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """`run` of the config.yaml that the samples were generated with, where the source kept it, and `wall_seconds`."""
+    """What the source kept of the config.yaml that the samples were generated with, and `wall_seconds`."""
     notes: list[str] = field(default_factory=list)
     """What the reader left out, one sentence each."""
+
+
+def own_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `OWN` that are there."""
+    return {name: values[name] for name in OWN if values.get(name) is not None}
 
 
 def finish_reason_of(value: Any) -> FinishReason | None:

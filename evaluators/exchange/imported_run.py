@@ -17,7 +17,7 @@ import yaml
 
 from evaluators.analysis.summary import summarise_run
 from evaluators.analysis.summary_rows import Summary
-from evaluators.benchmarks.benchmark import Question
+from evaluators.benchmarks.benchmark import AnswerFormat, Question
 from evaluators.exchange.folders import folder_for
 from evaluators.exchange.generation import Generation, Source
 from evaluators.exchange.golds import GoldCheck
@@ -25,7 +25,7 @@ from evaluators.exchange.matching import Matcher
 from evaluators.grading import GradingPool, Verdict
 from evaluators.records.provenance import question_row
 from evaluators.records.reading import TIMING_FILE, Run, SampleKey, read_run
-from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE, Sample
+from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE, Sample, before_response
 from evaluators.records.source_verdicts import SOURCE_VERDICTS, SourceVerdict
 from srgen.errors import ConfigError, SRGenError
 
@@ -46,6 +46,8 @@ class ImportOptions:
     """Leave out generations that match no question, instead of refusing them."""
     only_answered: bool = False
     """Leave out the questions that the source does not answer, instead of counting them as missing."""
+    answer_format: AnswerFormat = "free"
+    """Where answers are looked for."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,8 @@ class Tally:
     """Samples whose index is not below K."""
     without_tokens: int = 0
     without_reason: int = 0
+    tagged: int = 0
+    """Responses with an answer in tags that nobody looked for."""
 
     def per_question(self) -> Counter[str]:
         """Samples taken of each question."""
@@ -97,6 +101,7 @@ class ImportedRun:
         self._matcher = matcher
         self._pool = pool
         self._options = options
+        self.answer_format = options.answer_format
         self.golds = GoldCheck(pool)
         self.tally = Tally()
         self.run: Run
@@ -200,7 +205,12 @@ class ImportedRun:
         if generation.response is None:
             return None
         reason = generation.finish_reason or "stop"
-        return self._pool.submit(generation.response, question.gold, question.kind, reason)
+        text = generation.response
+        if self.answer_format == "tags":
+            text = before_response(generation.own.get("opening") or "", generation.own.get("reasoning")) + text
+        else:
+            self.tally.tagged += "</answer>" in text
+        return self._pool.submit(text, question.gold, question.kind, reason, self.answer_format)
 
     def _write_some(self, waiting: deque[_Waiting], count: int, samples: IO[str], theirs: IO[str]) -> None:
         """Write the first `count`, once the last of them is graded: waiting for each would wake for each."""
@@ -246,4 +256,5 @@ def _sample(generation: Generation, key: SampleKey, verdict: Verdict | None) -> 
         seconds=generation.seconds,
         worker=generation.worker,
         error=generation.error if verdict else generation.error or "the source has no response",
+        **generation.own,
     )

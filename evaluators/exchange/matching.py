@@ -18,36 +18,42 @@ class Matcher:
     """Finds the question of a generation.
 
     A text that is a question's own, or contains exactly one question, decides; else an identifier or a hash does. An
-    identifier alone may be another numbering of the same benchmark, so it gives way to the text.
+    identifier alone may be another numbering of the same benchmark, so it gives way to the text. Among questions with
+    the same text it decides; where it cannot, the first of them is meant.
     """
 
     def __init__(self, questions: Sequence[Question], rows: Sequence[Row] = ()) -> None:
         """`rows`, where given, are the dataset's rows of these questions, for tools that hash them."""
-        self._texts = {normalised(question.prompt): question for question in questions}
+        self._texts: dict[str, list[Question]] = {}
+        for question in questions:
+            self._texts.setdefault(normalised(question.prompt), []).append(question)
         self._keys = _keys(questions, rows)
-        self._found: dict[str, Question | None] = {}
+        self._found: dict[str, list[Question]] = {}
         self.by_id_alone = 0
         """Generations whose text is not their question's, matched by their identifier all the same."""
 
     def question_of(self, generation: Generation) -> Question | None:
         """The question that was answered; None where none matches."""
-        by_text = self._by_text(generation.question) if generation.question else None
-        if by_text is not None:
-            return by_text
+        by_text = self._by_text(generation.question) if generation.question else []
+        if len(by_text) == 1:
+            return by_text[0]
         by_key = next((self._keys[key] for key in generation.keys if key in self._keys), None)
+        if by_text:
+            return by_key if any(by_key is question for question in by_text) else by_text[0]
         self.by_id_alone += by_key is not None and generation.question is not None
         return by_key
 
-    def _by_text(self, text: str) -> Question | None:
+    def _by_text(self, text: str) -> list[Question]:
         if text not in self._found:
             self._found[text] = self._search(normalised(text))
         return self._found[text]
 
-    def _search(self, text: str) -> Question | None:
+    def _search(self, text: str) -> list[Question]:
+        """The questions with this text, or with the only text of a question that it contains."""
         if text in self._texts:
             return self._texts[text]
-        inside = [question for own, question in self._texts.items() if len(own) >= _SHORTEST and own in text]
-        return inside[0] if len(inside) == 1 else None
+        inside = [questions for own, questions in self._texts.items() if len(own) >= _SHORTEST and own in text]
+        return inside[0] if len(inside) == 1 else []
 
 
 def normalised(text: str) -> str:

@@ -32,6 +32,9 @@ LIBRARIES = (
     "ray",
 )
 
+SURROUNDINGS = ("versions", "hardware", "git_commit")
+"""Keys of config.yaml for what a run was made with."""
+
 
 def provenance(config: RunConfig, questions: Sequence[Question], grading_version: str | int) -> dict[str, Any]:
     """The content of config.yaml, in plain JSON values."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from evaluators.exchange.generation import Generation, Source, finish_reason_of, truth_of, whole_number
+from evaluators.exchange.generation import Generation, Source, finish_reason_of, own_fields, truth_of, whole_number
 from evaluators.exchange.readers.json_files import json_file, unzstd
 from srgen.errors import SRGenError
 
@@ -116,6 +116,7 @@ def _sample(where: str, sample: Mapping[str, Any], wanted: str | None) -> Genera
             error=error,
             correct=truth_of(score.get("value")),
             answer=score.get("answer"),
+            own=own_fields(own),
         )
     except (KeyError, ValueError) as wrong:
         raise SRGenError(f"{where}: not a sample of Inspect's log: {wrong}") from None

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluators.exchange.generation import Generation, Source
+from evaluators.exchange.generation import Generation, Source, own_fields
 from evaluators.exchange.readers.json_files import json_lines
+from evaluators.records.provenance import SURROUNDINGS
 from evaluators.records.reading import TIMING_FILE, read_config
 from evaluators.records.schema import CONFIG_FILE, SAMPLES_FILE, Sample
 from srgen.errors import SRGenError
@@ -21,7 +22,8 @@ def read(path: Path) -> Source:
     timing = path / TIMING_FILE
     seconds = json.loads(timing.read_text("utf-8")) if timing.is_file() else {}
     model = config["run"].get("model", {}).get("model_path")
-    return Source("srgen", _generations(path / SAMPLES_FILE), model, {"run": config["run"], **seconds})
+    told = {name: config[name] for name in ("run", *SURROUNDINGS) if name in config}
+    return Source("srgen", _generations(path / SAMPLES_FILE), model, told | seconds)
 
 
 def _generations(path: Path) -> Iterator[Generation]:
@@ -45,4 +47,5 @@ def _generations(path: Path) -> Iterator[Generation]:
             error=sample.error,
             correct=None if sample.status == "failed" else sample.correct,
             answer=sample.answer,
+            own=own_fields(row),
         )

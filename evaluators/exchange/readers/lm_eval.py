@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from evaluators.exchange.generation import Generation, Source, truth_of
+from evaluators.exchange.generation import Generation, Source, own_fields, truth_of
 from evaluators.exchange.readers.json_files import json_lines
 from srgen.errors import SRGenError
 
@@ -62,6 +62,7 @@ def _document(where: str, row: Mapping[str, Any]) -> Iterator[Generation]:
             **_measured(own),
             correct=_verdict(row, len(texts), own),
             answer=str(answers[0]) if len(texts) == 1 and answers and isinstance(answers[0], str) else None,
+            own=own_fields(own),
         )
 
 

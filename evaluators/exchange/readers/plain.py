@@ -29,6 +29,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "worker": ("worker",),
     "error": ("error",),
     "correct": ("correct", "is_correct"),
+    "reasoning": ("reasoning", "reasoning_content"),
+    "opening": ("opening",),
     "answer": ("extracted_answer", "answer", "prediction", "pred"),
 }
 """The columns that are read, and the names that each is looked for under where no map names it."""
@@ -109,6 +111,7 @@ def _generation(where: str, row: Mapping[str, Any], response: Any, sample: Any) 
             error=str(error) if error else None,
             correct=truth_of(row.get("correct")),
             answer=str(row["answer"]) if _there(row.get("answer")) else None,
+            own={name: str(row[name]) for name in ("reasoning", "opening") if _there(row.get(name))},
         )
     except ValueError as wrong:
         raise SRGenError(str(wrong) if str(wrong).startswith(where) else f"{where}: {wrong}") from None

@@ -13,7 +13,7 @@ from typing import Any
 
 from evaluators.analysis.summary_rows import Summary
 from evaluators.benchmarks.benchmark import Question
-from evaluators.exchange.writers.samples import asked, hub_source, model_path, versions, written_at
+from evaluators.exchange.writers.samples import asked, graded_with, hub_source, model_path, versions, written_at
 from evaluators.records.reading import Run
 from evaluators.records.schema import Sample
 
@@ -57,7 +57,7 @@ def _model_id(run: Run) -> str:
 
 
 def _log(run: Run, summary: Summary, identity: str, retrieved: str) -> dict[str, Any]:
-    version = versions(run).get("srgen", "unknown")
+    version = graded_with(run).get("srgen", "unknown")
     backend = str(run.config["run"]["model"].get("backend", "unknown"))
     return {
         "schema_version": SCHEMA_VERSION,

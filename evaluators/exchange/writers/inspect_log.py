@@ -15,6 +15,7 @@ from typing import Any
 
 from evaluators.analysis.summary_rows import Summary
 from evaluators.benchmarks.benchmark import Question
+from evaluators.exchange.generation import own_fields
 from evaluators.exchange.writers.samples import asked, kept_settings, model_path, versions, written_at
 from evaluators.records.reading import Run
 from evaluators.records.schema import Sample
@@ -106,6 +107,7 @@ def _own(sample: Sample) -> dict[str, Any]:
         "reflections": sample.reflections,
         "seconds": sample.seconds,
         "worker": sample.worker,
+        **own_fields(sample.to_json()),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from evaluators.analysis.summary_rows import Summary
 from evaluators.analysis.wordings import gold_text, text_of
 from evaluators.benchmarks.benchmark import Question
+from evaluators.exchange.generation import own_fields
 from evaluators.exchange.writers.samples import asked, model_path, written_at
 from evaluators.records.reading import Run
 from evaluators.records.schema import Sample
@@ -63,6 +64,7 @@ def _own(sample: Sample) -> dict[str, Any]:
         "seconds": sample.seconds,
         "seed": sample.seed,
         "worker": sample.worker,
+        **own_fields(sample.to_json()),
     }
     return own | ({"error": sample.error or "failed"} if sample.status == "failed" else {"correct": sample.correct})
 

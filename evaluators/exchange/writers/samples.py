@@ -10,6 +10,7 @@ from typing import Any
 from evaluators.benchmarks.benchmark import Question, Source
 from evaluators.benchmarks.own_questions import source_of
 from evaluators.benchmarks.registry import benchmark_named, benchmarks
+from evaluators.records.provenance import SURROUNDINGS
 from evaluators.records.reading import Run
 from evaluators.records.schema import CONFIG_FILE, Sample
 
@@ -41,10 +42,15 @@ def versions(run: Run) -> dict[str, str]:
     return dict(run.config.get("versions") or {})
 
 
+def graded_with(run: Run) -> dict[str, str]:
+    """Versions of the libraries that graded it: of an imported run they are not those that made it."""
+    return dict((run.config.get("imported") or run.config).get("versions") or {})
+
+
 def kept_settings(run: Run) -> dict[str, Any]:
     """What an import of the exported run puts back: the configuration and the wall seconds."""
-    seconds = run.wall_seconds
-    return {"run": dict(run.config["run"])} | ({"wall_seconds": seconds} if not math.isnan(seconds) else {})
+    told = {name: run.config[name] for name in ("run", *SURROUNDINGS) if name in run.config}
+    return told | ({} if math.isnan(run.wall_seconds) else {"wall_seconds": run.wall_seconds})
 
 
 def written_at(run: Run) -> datetime:

@@ -29,6 +29,8 @@ COLUMNS = (
     "seed",
     "worker",
     "error",
+    "reasoning",
+    "opening",
 )
 
 
