@@ -21,7 +21,7 @@ from evaluators.presentation.run_table import number, signed
 from evaluators.presentation.source_verdicts import disagreements
 from evaluators.records.journal import exclusive
 from evaluators.records.reading import Run, SampleKey, read_run, sample_lines, write_atomically
-from evaluators.records.schema import CONFIG_FILE, SAMPLES_FILE, Sample
+from evaluators.records.schema import CONFIG_FILE, SAMPLES_FILE, Sample, graded_text
 from evaluators.records.source_verdicts import read_source_verdicts
 from srgen.command_line import Parser, called, command
 
@@ -70,7 +70,7 @@ def rescore(run: Run, pool: GradingPool) -> Rescored:
     answer_format = run.answer_format
     verdicts = {
         key: pool.submit(
-            (sample.before if answer_format == "tags" else "") + sample.response,
+            graded_text(sample.response, sample.opening, sample.reasoning, answer_format),
             questions[sample.question_id].as_asked(sample.sample).gold,
             questions[sample.question_id].kind,
             sample.finish_reason,

@@ -25,7 +25,7 @@ from evaluators.exchange.matching import Matcher
 from evaluators.grading import GradingPool, Verdict
 from evaluators.records.provenance import question_row
 from evaluators.records.reading import TIMING_FILE, Run, SampleKey, read_run
-from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE, Sample, before_response
+from evaluators.records.schema import CONFIG_FILE, QUESTIONS_JSONL, SAMPLES_FILE, Sample, graded_text
 from evaluators.records.source_verdicts import SOURCE_VERDICTS, SourceVerdict
 from srgen.errors import ConfigError, SRGenError
 
@@ -205,11 +205,9 @@ class ImportedRun:
         if generation.response is None:
             return None
         reason = generation.finish_reason or "stop"
-        text = generation.response
-        if self.answer_format == "tags":
-            text = before_response(generation.own.get("opening") or "", generation.own.get("reasoning")) + text
-        else:
-            self.tally.tagged += "</answer>" in text
+        own, response = generation.own, generation.response
+        self.tally.tagged += self.answer_format == "free" and "</answer>" in response
+        text = graded_text(response, own.get("opening"), own.get("reasoning"), self.answer_format)
         return self._pool.submit(text, question.gold, question.kind, reason, self.answer_format)
 
     def _write_some(self, waiting: deque[_Waiting], count: int, samples: IO[str], theirs: IO[str]) -> None:

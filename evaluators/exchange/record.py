@@ -14,7 +14,7 @@ from evaluators.records.provenance import SURROUNDINGS, git_commit, questions_ha
 
 _ASKED = ("benchmark", "version", "dataset_path", "questions", "split", "eval_samples")
 """Of `data`: which questions. The importer knows that; how they were put to the model, only the source can tell."""
-_OF_THE_SOURCE = ("model", "sampling", "srgen", "methods", "seed", "record_entropy", "execution")
+_OF_THE_SOURCE = ("sampling", "srgen", "methods", "seed", "record_entropy", "execution")
 
 
 def record_of(
@@ -33,9 +33,10 @@ def record_of(
         "seed": 0,
         **{name: told[name] for name in _OF_THE_SOURCE if name in told},
         "data": {**(told.get("data") or {}), **asked, "answer_format": run.answer_format},
+        "model": {**(told.get("model") or {}), "model_path": model},
     }
     return {
-        "run": {**settings, "model": {**(settings.get("model") or {}), "model_path": model}},
+        "run": settings,
         "questions_hash": questions_hash(run.kept()),
         "grading_version": str(GRADING_VERSION),
         **{name: source.settings[name] for name in SURROUNDINGS if name in source.settings},

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from evaluators.benchmarks.benchmark import AnswerFormat
+
 Status = Literal["correct", "incorrect", "no_answer", "timeout", "failed"]
 """The verdict on a sample; only `correct` counts. `timeout`: the grader was stopped; `failed`: it was not generated."""
 Reader = Literal["exact", "symbolic", "neither"]
@@ -89,6 +91,11 @@ class Sample:
 def before_response(opening: str, reasoning: str | None) -> str:
     """What stands before a response when its tags are read: thoughts that came apart from it, or were opened before."""
     return opening if reasoning is None else f"<think>{reasoning}</think>"
+
+
+def graded_text(response: str, opening: str | None, reasoning: str | None, answer_format: AnswerFormat) -> str:
+    """The text that the grader is given: with tags, after what stands before the response."""
+    return response if answer_format == "free" else before_response(opening or "", reasoning) + response
 
 
 _LEFT_OUT = ("reasoning", "opening", "tag_tokens")

@@ -10,7 +10,7 @@ from typing import Protocol
 from evaluators.benchmarks.benchmark import AnswerFormat, AnswerKind
 from evaluators.grading import Verdict
 from evaluators.records.journal import Journal, exclusive
-from evaluators.records.schema import Sample, before_response
+from evaluators.records.schema import Sample, graded_text
 from evaluators.running.dispatcher import Finished
 from evaluators.running.entries import entry
 from evaluators.running.folder import check_places, prepare
@@ -76,9 +76,7 @@ class OpenRun:
             return None
         question = self._tasks.question(finished.task)
         answer_format = self.outcome.plan.config.data.answer_format
-        text = completion.text
-        if answer_format == "tags":
-            text = before_response(completion.opening, completion.reasoning) + text
+        text = graded_text(completion.text, completion.opening, completion.reasoning, answer_format)
         return grader.submit(text, question.gold, question.kind, completion.finish_reason, answer_format)
 
     def write(self, graded: Sequence[Graded]) -> list[Sample]:
